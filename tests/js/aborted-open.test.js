@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { SyncDocument } from "../../clients/js/src/syncline/document.js";
-import { OpenDocuments } from "../../clients/js/src/syncline/open-objects.js";
+import { OpenObjects } from "../../clients/js/src/syncline/open-objects.js";
+import { Subscription } from "../../clients/js/src/syncline/subscription.js";
 import { orAborted } from "../../clients/js/src/syncline/timing.js";
 import { body, SID } from "./peer.js";
 
@@ -22,8 +23,9 @@ test("the handle that nobody gets is closed", async () => {
       return call;
     },
   };
-  const documents = new OpenDocuments(connection, { eventQueue: 10 });
+  const documents = new OpenObjects(connection, { eventQueue: 10 });
+  const kind = { type: "document", subscribe: Subscription.open };
   const attach = (subscription) => new SyncDocument(documents, subscription);
-  await assert.rejects(documents.open({ document: "name" }, attach, controller.signal), /given up/);
+  await assert.rejects(documents.open(kind, { document: "name" }, attach, controller.signal), /given up/);
   assert.deepEqual(sent, [["open", "name"], ["unsubscribe", SID]]);
 });

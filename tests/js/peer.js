@@ -98,3 +98,14 @@ export function updated(revision, data) {
   };
   return { event: "updated", document };
 }
+
+/** The header of a map as replies hold it. */
+export function header(revision) {
+  return { ...body(revision), sid: `MP${"0".repeat(32)}` };
+}
+
+/** An item of a map as replies hold it. */
+export function itemBody(key, revision, data) {
+  const { sid: _sid, unique_name: _name, ...rest } = body(revision, data);
+  return { key, ...rest };
+}

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 
-import { Updated } from "../../clients/js/src/syncline/events.js";
+import { Removal, Updated } from "../../clients/js/src/syncline/events.js";
 import { Snapshot } from "../../clients/js/src/syncline/snapshot.js";
-import { Removal, Subscription } from "../../clients/js/src/syncline/subscription.js";
+import { Subscription } from "../../clients/js/src/syncline/subscription.js";
 import { body, SID } from "./peer.js";
 import { each } from "./vectors.js";
 

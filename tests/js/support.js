@@ -55,6 +55,15 @@ export function record(document) {
   return events;
 }
 
+/** All changes of the items of a list, a map or a replica from now on; the array grows. */
+export function recordItems(collection) {
+  const events = [];
+  for (const name of ["itemAdded", "itemUpdated", "itemRemoved", "reset"]) {
+    collection.on(name, (event) => events.push(event));
+  }
+  return events;
+}
+
 /** Resolved as soon as an event of the document finds `condition` true. */
 export function when(document, condition) {
   const found = new Promise((resolve) => {

@@ -44,13 +44,20 @@ export { SyncDocument } from "./syncline/document.js";
 export { Emitter } from "./syncline/emitter.js";
 export { SynclineError, TokenDenied } from "./syncline/errors.js";
 export { EventQueue } from "./syncline/event-queue.js";
+export { ListItem, MapItem } from "./syncline/item.js";
+export { SyncList } from "./syncline/list.js";
+export { SyncMap } from "./syncline/map.js";
+export { Paginator } from "./syncline/pages.js";
+export { Replica } from "./syncline/replica.js";
+export { SyncStream } from "./syncline/stream.js";
+export { StreamMessage } from "./syncline/stream-events.js";
 export { Snapshot } from "./syncline/snapshot.js";
 
 /** @typedef {import("./syncline/client.js").ConnectionError} ConnectionError */
 /** @typedef {import("./syncline/client.js").OpenDocumentOptions} OpenDocumentOptions */
 /** @typedef {import("./syncline/connection.js").ConnectionState} ConnectionState */
-/** @typedef {import("./syncline/document.js").Mutator} Mutator */
-/** @typedef {import("./syncline/document.js").Patch} Patch */
+/** @typedef {import("./syncline/mutation.js").Mutator} Mutator */
+/** @typedef {import("./syncline/patches.js").Patch} Patch */
 /** @typedef {import("./syncline/document.js").WriteOptions} WriteOptions */
 /** @typedef {import("./syncline/events.js").DocumentEvent} DocumentEvent */
 /** @typedef {import("./syncline/events.js").RemovedEvent} RemovedEvent */

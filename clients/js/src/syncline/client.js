@@ -1,17 +1,27 @@
 /** Client of one server: the entry point for applications. */
 
+import { CollectionSubscription } from "./collection-subscription.js";
 import { Connection } from "./connection.js";
 import { SyncDocument } from "./document.js";
 import { Emitter } from "./emitter.js";
 import { SynclineError } from "./errors.js";
 import { halfIn } from "./jsonfaults.js";
-import { Json } from "./encoding.js";
-import { OpenDocuments } from "./open-objects.js";
+import { Json, NAMELESS } from "./encoding.js";
+import { LIST, MAP } from "./item-types.js";
+import { SyncList } from "./list.js";
+import { SyncMap } from "./map.js";
+import { OpenObjects } from "./open-objects.js";
 import { parseServer, withDefaults } from "./options.js";
+import { Part } from "./part.js";
 import { Code, makeOp } from "./protocol.js";
+import { SyncStream } from "./stream.js";
+import { StreamSubscription } from "./stream-subscription.js";
+import { Subscription } from "./subscription.js";
 import { TokenSource } from "./token.js";
 
+/** @import { CollectionType } from "./item-types.js" */
 /** @import { ConnectionState } from "./connection.js" */
+/** @import { Kind } from "./open-objects.js" */
 /** @import { ClientOptions } from "./options.js" */
 /** @import { JsonObject } from "./protocol.js" */
 /** @import { Token } from "./token.js" */
@@ -25,6 +35,22 @@ import { TokenSource } from "./token.js";
  * @property {number} [ttl] time to live in seconds if the document is created; 0: never expires
  * @property {AbortSignal} [signal] aborting it cancels the call, which is rejected with its reason;
  *   the client unsubscribes, but a document that was created stays
+ */
+
+/**
+ * @typedef {Omit<OpenDocumentOptions, "data">} OpenOptions options of a list, a map or a stream
+ */
+
+/**
+ * @typedef {object} MapPart a part of a map: only its changes come, and pages have only its items.
+ *   Without both it is the whole map
+ * @property {string[]} [keys] 1 to 256 keys of items, existing or not
+ * @property {string} [prefix] all items whose key begins with it
+ */
+
+/**
+ * @typedef {object} ListPart as `MapPart`
+ * @property {number[]} [indexes]
  */
 
 /**
@@ -55,7 +81,7 @@ export class Client extends Emitter {
   static tokenExpired = /** @type {const} */ ("tokenExpired");
 
   #connection;
-  #documents;
+  #objects;
 
   /**
    * Connects at once, and reconnects after each break, with random, growing pauses.
@@ -70,11 +96,11 @@ export class Client extends Emitter {
     const complete = withDefaults(options);
     this.#connection = new Connection(parseServer(options.url), new TokenSource(token), complete, {
       onEvent: (message, mayBeEarly) => this.#onEvent(message, mayBeEarly),
-      onConnected: () => this.#documents.resubscribe(),
+      onConnected: () => this.#objects.resubscribe(),
       onState: (state) => this.emit("connectionStateChanged", state),
       onBroken: (error, isTerminal) => this.#onBroken(error, isTerminal),
     });
-    this.#documents = new OpenDocuments(this.#connection, complete);
+    this.#objects = new OpenObjects(this.#connection, complete);
     this.#connection.start();
   }
 
@@ -95,7 +121,7 @@ export class Client extends Emitter {
 
   /** Maximum size of a document in bytes of compact UTF-8 JSON; null if not known. */
   get dataLimit() {
-    return this.#documents.dataLimit;
+    return this.#objects.limits.data;
   }
 
   /**
@@ -108,25 +134,62 @@ export class Client extends Emitter {
    *   503 the client tries again, up to `requestTimeout`
    */
   async document(document) {
-    if (!["undefined", "string", "object"].includes(typeof document)) {
-      throw new TypeError("a document is opened with a string, or with an object of options");
-    }
-    const given = typeof document === "string" ? { id: document } : (document ?? {});
-    const id = given.id || undefined;
-    const half = typeof id === "string" ? halfIn(id) : null;
-    if (half) throw new SynclineError(`id holds ${half}.`, { code: Code.INVALID_NAME, status: 400 });
-    const mode = given.mode ?? (id ? "open_or_create" : "create_new");
-    if (!id && mode === "open_existing") {
-      throw new SynclineError("Cannot get entity without id", { status: 404 });
-    }
-    const { dataLimit } = this.#documents;
-    const data = given.data == null ? undefined : Json.data(given.data, dataLimit);
-    const members = { document: id, mode, data, ttl: given.ttl, op: makeOp() };
-    return this.#documents.open(
-      members,
-      (subscription) => new SyncDocument(this.#documents, subscription),
+    const { id, given, members } = openingOf("document", document);
+    const data = given.data == null ? undefined : Json.data(given.data, this.dataLimit);
+    return this.#objects.open(
+      { type: "document", subscribe: Subscription.open },
+      { document: id, ...members, data },
+      (subscription) => new SyncDocument(this.#objects, subscription),
       given.signal,
     );
+  }
+
+  /**
+   * Open a map: fetch or create it, and subscribe to it.
+   *
+   * @param {string | (OpenOptions & MapPart)} [map] SID or unique name, or options; without it, a
+   *   map without a name is created
+   * @returns {Promise<SyncMap>} rejected as in `document`
+   */
+  async map(map) {
+    const { given, ...opening } = openingOf("map", map);
+    const part = Part.of(given.keys, given.prefix);
+    return this.#openCollection(MAP, { ...opening, part, signal: given.signal }, (each) =>
+      new SyncMap(this.#objects, each, part),
+    );
+  }
+
+  /**
+   * Open a list: fetch or create it, and subscribe to it.
+   *
+   * @param {string | (OpenOptions & ListPart)} [list] SID or unique name, or options; without it, a
+   *   list without a name is created
+   * @returns {Promise<SyncList>} rejected as in `document`
+   */
+  async list(list) {
+    const { given, ...opening } = openingOf("list", list);
+    const part = Part.of(given.indexes);
+    return this.#openCollection(LIST, { ...opening, part, signal: given.signal }, (each) =>
+      new SyncList(this.#objects, each, part),
+    );
+  }
+
+  /**
+   * Open a stream: fetch or create it, and subscribe to its messages.
+   *
+   * @param {string | OpenOptions} [stream] SID or unique name, or options; without it, a stream
+   *   without a name is created
+   * @returns {Promise<SyncStream>} rejected as in `document`
+   */
+  async stream(stream) {
+    const { id, given, members } = openingOf("stream", stream);
+    /** @type {Kind<StreamSubscription>} */
+    const kind = {
+      type: "stream",
+      subscribe: (ok, options) => new StreamSubscription(ok, options),
+    };
+    const all = { stream: id ?? NAMELESS, ...members };
+    return this.#objects.open(kind, all, (each) => new SyncStream(this.#objects, each), given.signal);
   }
 
   /**
@@ -142,7 +205,27 @@ export class Client extends Emitter {
   /** Close the connection and all handles; the documents stay. Safe to repeat. */
   async shutdown() {
     this.#connection.shutdown();
-    this.#documents.end(null);
+    this.#objects.end(null);
+  }
+
+  /**
+   * @template {{ close: () => void }} H
+   * @param {CollectionType} type
+   * @param {{ id?: string, members: JsonObject, part: Part, signal?: AbortSignal }} opening
+   * @param {(subscription: CollectionSubscription) => H} attach
+   * @returns {Promise<H>}
+   */
+  #openCollection(type, { id, members, part, signal }, attach) {
+    const isOpen = this.#objects.find(type.name, id);
+    const joining =
+      isOpen instanceof CollectionSubscription ? isOpen.joining(part) : part.members(type.ids);
+    /** @type {Kind<CollectionSubscription>} */
+    const kind = {
+      type: type.name,
+      subscribe: (ok, options, sent) => new CollectionSubscription(type, ok, sent, options),
+    };
+    const all = { [type.name]: id ?? NAMELESS, ...members, ...joining, items: false };
+    return this.#objects.open(kind, all, attach, signal);
   }
 
   /**
@@ -153,8 +236,8 @@ export class Client extends Emitter {
     if (message.event === "token_about_to_expire") {
       this.emit("tokenAboutToExpire", undefined);
       void this.#connection.renewToken();
-    } else if (message.document) {
-      this.#documents.take(message.event, message.document, mayBeEarly);
+    } else {
+      this.#objects.take(message, mayBeEarly);
     }
   }
 
@@ -170,6 +253,29 @@ export class Client extends Emitter {
       ...(error.code ? { errorCode: error.code } : {}),
     });
     if (error.code === Code.TOKEN_EXPIRED) this.emit("tokenExpired", undefined);
-    if (isTerminal && this.connectionState === "error") this.#documents.end(error);
+    if (isTerminal && this.connectionState === "error") this.#objects.end(error);
   }
+}
+
+/**
+ * What the application wants to open.
+ *
+ * @template {OpenOptions} O
+ * @param {string} type
+ * @param {string | O | undefined} wanted
+ * @returns {{ id: string | undefined, given: O, members: JsonObject }} `members` of the request
+ */
+function openingOf(type, wanted) {
+  if (!["undefined", "string", "object"].includes(typeof wanted)) {
+    throw new TypeError(`a ${type} is opened with a string, or with an object of options`);
+  }
+  const given = /** @type {O} */ (typeof wanted === "string" ? { id: wanted } : (wanted ?? {}));
+  const id = given.id || undefined;
+  const half = typeof id === "string" ? halfIn(id) : null;
+  if (half) throw new SynclineError(`id holds ${half}.`, { code: Code.INVALID_NAME, status: 400 });
+  const mode = given.mode ?? (id ? "open_or_create" : "create_new");
+  if (!id && mode === "open_existing") {
+    throw new SynclineError("Cannot get entity without id", { status: 404 });
+  }
+  return { id, given, members: { mode, ttl: given.ttl, op: makeOp() } };
 }

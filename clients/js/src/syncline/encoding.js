@@ -51,14 +51,24 @@ export class Json {
   }
 
   /**
-   * Encode a document's data.
+   * Encode a list of objects, whose members may be `Json`.
+   *
+   * @param {JsonObject[]} objects
+   */
+  static list(objects) {
+    return new Json(`[${objects.map(encodeMessage).join(",")}]`);
+  }
+
+  /**
+   * Encode the data of a document, an item or a message.
    *
    * @param {unknown} data
    * @param {number | null} limit in bytes; null for no check
+   * @param {number} [nullCode] the error code where the data is null
    * @throws {SynclineError} as in `of`; also if `data` is not an object or is too large
    */
-  static data(data, limit) {
-    if (data === null) throw notData("null", Code.INVALID_DATA);
+  static data(data, limit, nullCode = Code.INVALID_DATA) {
+    if (data === null) throw notData("null", nullCode);
     if (data === undefined) throw notData("undefined", Code.INVALID_JSON);
     const json = Json.of(data);
     if (!json.text.startsWith("{")) {
@@ -68,6 +78,9 @@ export class Json {
     return json;
   }
 }
+
+/** In a request to `open`: an object without a name. */
+export const NAMELESS = new Json("null");
 
 /**
  * @param {string} given

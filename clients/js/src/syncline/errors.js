@@ -1,5 +1,6 @@
 /** Errors of the client. */
 
+import { Item } from "./item.js";
 import { Code } from "./protocol.js";
 import { Snapshot } from "./snapshot.js";
 
@@ -21,6 +22,7 @@ export class SynclineError extends Error {
    *   retryAfter?: number | null,
    *   closeCode?: number | null,
    *   document?: Snapshot | null,
+   *   item?: Item | null,
    *   cause?: unknown,
    * }} [details]
    */
@@ -39,6 +41,12 @@ export class SynclineError extends Error {
     this.closeCode = details.closeCode ?? null;
     /** The newest state of the document on a revision mismatch (status 412); otherwise null. */
     this.document = details.document ?? null;
+    /**
+     * The newest state of the item with status 412, and with 409 if the item exists; otherwise null.
+     *
+     * @type {any}
+     */
+    this.item = details.item ?? null;
   }
 }
 
@@ -110,7 +118,7 @@ export function tooLarge(size, limit) {
  * @throws {TypeError} `body` has no code or no status
  */
 export function refusalOf(body, retryAfter = null) {
-  const { code, status, message, retry, document } = body;
+  const { code, status, message, retry, document, item } = body;
   if (!Number.isInteger(code) || !Number.isInteger(status)) {
     throw new TypeError("an error has no code or no status");
   }
@@ -120,6 +128,7 @@ export function refusalOf(body, retryAfter = null) {
     retry: Boolean(retry),
     retryAfter,
     document: document ? Snapshot.parse(document) : null,
+    item: item ? Item.parse(item) : null,
   });
 }
 

@@ -1,22 +1,32 @@
 /** Queue of events, read by iteration. */
 
-import { Updated } from "./events.js";
 import { Deferred } from "./timing.js";
 
-/** @import { DocumentEvent, Removed } from "./events.js" */
+/**
+ * An event that all listeners share.
+ *
+ * @typedef {object} QueuedEvent
+ * @property {string} name
+ * @property {() => any} describe makes a copy for one listener, which may change it
+ */
+
+/** @typedef {(events: any[], event: any) => void} Merge puts an event into a full queue */
 
 /**
- * Asynchronous iterator over a document's events, with a bounded queue.
+ * Asynchronous iterator over the events of an object, with a bounded queue.
  *
- * When the queue is full, a new `updated` event is merged with the last one in it. So a slow reader
- * gets the oldest queued events as they were, and then the newest state.
+ * When the queue is full, new events are merged with those in it. A slow reader of a document gets
+ * the oldest queued events as they were, and then the newest state; that of a list or map a `reset`;
+ * that of a stream `missed`.
  *
- * @implements {AsyncIterableIterator<DocumentEvent>}
+ * @template Event
+ * @implements {AsyncIterableIterator<Event>}
  */
 export class EventQueue {
   #bound;
+  #merge;
   #onReturn;
-  /** @type {(Updated | Removed)[]} */
+  /** @type {QueuedEvent[]} */
   #events = [];
   /** @type {Deferred<void>} resolved and replaced on each event and at the end */
   #changed = new Deferred();
@@ -27,22 +37,19 @@ export class EventQueue {
   /**
    * @internal
    * @param {number} bound
-   * @param {(queue: EventQueue) => void} onReturn called when the reader stops
+   * @param {Merge} merge
+   * @param {(queue: EventQueue<Event>) => void} onReturn called when the reader stops
    */
-  constructor(bound, onReturn) {
+  constructor(bound, merge, onReturn) {
     this.#bound = bound;
+    this.#merge = merge;
     this.#onReturn = onReturn;
   }
 
-  /** @internal @param {Updated | Removed} event */
+  /** @internal @param {QueuedEvent} event */
   put(event) {
-    const last = this.#events.at(-1);
-    const isFull = this.#events.length >= this.#bound;
-    if (isFull && event instanceof Updated && last instanceof Updated) {
-      this.#events[this.#events.length - 1] = event.following(last);
-    } else {
-      this.#events.push(event);
-    }
+    if (this.#events.length >= this.#bound) this.#merge(this.#events, event);
+    else this.#events.push(event);
     this.#change();
   }
 
@@ -58,7 +65,7 @@ export class EventQueue {
     this.#change();
   }
 
-  /** @returns {Promise<IteratorResult<DocumentEvent, undefined>>} */
+  /** @returns {Promise<IteratorResult<Event, undefined>>} */
   async next() {
     for (;;) {
       const event = this.#events.shift();
@@ -69,7 +76,7 @@ export class EventQueue {
     }
   }
 
-  /** Stop; drop queued events. @returns {Promise<IteratorResult<DocumentEvent, undefined>>} */
+  /** Stop; drop queued events. @returns {Promise<IteratorResult<Event, undefined>>} */
   async return() {
     this.#events = [];
     this.end(null);
@@ -81,7 +88,7 @@ export class EventQueue {
     return this;
   }
 
-  /** @returns {IteratorResult<DocumentEvent, undefined>} */
+  /** @returns {IteratorResult<Event, undefined>} */
   #stop() {
     const error = this.#error;
     this.#error = null;

@@ -31,6 +31,14 @@
 
 /** @typedef {UpdatedEvent | RemovedEvent} DocumentEvent */
 
+/** The end of an object; `body` is that of the event, empty if the object was not found. */
+export class Removal {
+  /** @param {JsonObject} [body] */
+  constructor(body = {}) {
+    this.body = body;
+  }
+}
+
 /** An `updated` event, shared by all listeners. */
 export class Updated {
   /** @type {"updated"} */
@@ -106,4 +114,17 @@ export class Removed {
     const { dateExpires } = this.previous;
     return dateExpires !== null && Date.parse(dateExpires) <= Date.now();
   }
+}
+
+/**
+ * Merge for a reader of a document that is too slow: the oldest events stay as they were, and the
+ * last one gets the newest state.
+ *
+ * @param {(Updated | Removed)[]} events
+ * @param {Updated | Removed} event
+ */
+export function mergeUpdates(events, event) {
+  const last = events.at(-1);
+  if (event instanceof Updated && last instanceof Updated) events[events.length - 1] = event.following(last);
+  else events.push(event);
 }

@@ -1,4 +1,4 @@
-/** Queue of the `mutate` calls of one document. */
+/** Queue of the `mutate` calls of one document or item. */
 
 import { SynclineError } from "./errors.js";
 import { Queue } from "./queue.js";
@@ -16,18 +16,29 @@ const callers = (() => {
 })();
 
 /**
- * Runs the mutations of one document one at a time, so that they do not conflict with each other.
+ * Runs the mutations of one document or item one at a time, so that they do not conflict with each other.
  *
- * A mutator that awaits another mutation of the same document would wait for itself. Such a nested
+ * A mutator that awaits another mutation of the same object would wait for itself. Such a nested
  * call is refused at once if it can be recognised: before the mutator's first `await`, and in Node
  * after it too. In a browser it is refused once the running mutator has taken too long.
  */
 export class MutationQueue {
+  #noun;
   #queue = new Queue();
   /** True while the synchronous part of a mutator runs. */
   #isCalling = false;
   /** When the running mutator was called; null if none is running. @type {number | null} */
   #calledAt = null;
+
+  /** @param {string} [noun] what is mutated, in error messages */
+  constructor(noun = "document") {
+    this.#noun = noun;
+  }
+
+  /** True if no mutation is running or waiting. */
+  get isIdle() {
+    return this.#queue.isIdle;
+  }
 
   /**
    * @template T
@@ -37,7 +48,7 @@ export class MutationQueue {
    * @returns {Promise<T>}
    */
   async run(wait, work) {
-    if (this.#isCalling || callers?.getStore()?.running.has(this)) throw nested();
+    if (this.#isCalling || callers?.getStore()?.running.has(this)) throw nested(this.#noun);
     let hasBegun = false;
     /** @type {Deferred<never>} */
     const refused = new Deferred();
@@ -45,7 +56,7 @@ export class MutationQueue {
     // While this call waits, check whether the running mutator is stuck: it may wait for this call.
     const timer = setInterval(() => {
       const isStuck = this.#calledAt !== null && performance.now() - this.#calledAt >= wait;
-      if (!hasBegun && isStuck) refused.reject(nested());
+      if (!hasBegun && isStuck) refused.reject(nested(this.#noun));
     }, wait / 4);
     const result = this.#queue.run(async () => {
       hasBegun = true;
@@ -88,9 +99,10 @@ export class MutationQueue {
   }
 }
 
-function nested() {
+/** @param {string} noun */
+function nested(noun) {
   return new SynclineError(
-    "mutate was called inside a mutator of the same document, which would wait for itself: " +
+    `mutate was called inside a mutator of the same ${noun}, which would wait for itself: ` +
       "return the new data from the mutator, and call mutate before or after it",
   );
 }

@@ -1,9 +1,9 @@
-/** Registry of the open documents of a client, and their subscriptions. */
+/** Registry of the open objects of a client, and their subscriptions. */
 
 import { Backoff } from "./backoff.js";
 import { INTERRUPTED, statusOf } from "./errors.js";
-import { Snapshot } from "./snapshot.js";
-import { Removal, Subscription } from "./subscription.js";
+import { Removal } from "./events.js";
+import { OBJECT_TYPES } from "./protocol.js";
 import { ignore, sleep } from "./timing.js";
 
 /** @import { Connection } from "./connection.js" */
@@ -11,11 +11,43 @@ import { ignore, sleep } from "./timing.js";
 /** @import { JsonObject } from "./protocol.js" */
 /** @import { Exit, Receive } from "./transport.js" */
 
+const NO_LIMITS = Object.freeze({ data: null, item: null, message: null });
+
 /** Maximum number of `open` requests in flight while resubscribing after a reconnect. */
 const RESUBSCRIBING_AT_ONCE = 64;
 
-/** The open documents of one client; subscribes again after each reconnect. */
-export class OpenDocuments {
+/**
+ * State of one open object, shared by its handles.
+ *
+ * @typedef {object} Subscription
+ * @property {string} type name of the type of object, which is the member of requests that names it
+ * @property {string} sid
+ * @property {string | null} uniqueName
+ * @property {boolean} isLost true while there are changes that the client can only get by `open`
+ * @property {() => void} onLost called when `isLost` becomes true
+ * @property {Set<any>} handles
+ * @property {(ok: JsonObject, members: JsonObject) => void} openedAgain processes the reply to an
+ *   `open` of another handle, with these members
+ * @property {() => { members: JsonObject, receive: (ok: JsonObject) => void }} reopening
+ *   members of the `open` that catches up, and how to process its reply
+ * @property {() => void} reconnected prepares for a new connection
+ * @property {(message: JsonObject, mayBeEarly: boolean) => void} take processes an event
+ * @property {(removal: Removal, mayBeEarly: boolean) => void} receive
+ * @property {(error: Error | null) => void} end ends all handles
+ */
+
+/**
+ * A type of object.
+ *
+ * @template {Subscription} S
+ * @typedef {object} Kind
+ * @property {string} type
+ * @property {(ok: JsonObject, options: Options, members: JsonObject) => S} subscribe makes the
+ *   state from the reply to an `open` with these members
+ */
+
+/** The open objects of one client; subscribes again after each reconnect. */
+export class OpenObjects {
   #options;
   #connection;
   /** @type {Map<string, Subscription>} by SID */
@@ -23,9 +55,9 @@ export class OpenDocuments {
   #unsubscriptions = 0;
   /** @type {Subscription[]} not yet opened again on this connection */
   #waiting = [];
-  /** @type {Set<Subscription>} whose whole state is being fetched: a delta could not be applied */
+  /** @type {Set<Subscription>} whose missing changes are being fetched */
   #finding = new Set();
-  /** @type {Set<AbortController>} one per document: a signal should have few listeners */
+  /** @type {Set<AbortController>} one per object: a signal should have few listeners */
   #resubscribing = new Set();
 
   /**
@@ -41,8 +73,23 @@ export class OpenDocuments {
     return this.#options;
   }
 
-  get dataLimit() {
-    return this.#connection.transport?.dataLimit ?? null;
+  /** Maximum sizes of data, in bytes; null where they are not known. */
+  get limits() {
+    return this.#connection.transport?.limits ?? NO_LIMITS;
+  }
+
+  /**
+   * The open object of a type with that SID or name.
+   *
+   * @param {string} type
+   * @param {string | undefined} address
+   */
+  find(type, address) {
+    for (const each of this.#subscriptions.values()) {
+      const isNamed = each.sid === address || each.uniqueName === address;
+      if (each.type === type && address !== undefined && isNamed) return each;
+    }
+    return undefined;
   }
 
   /**
@@ -59,28 +106,30 @@ export class OpenDocuments {
   }
 
   /**
-   * Fetch or create a document and subscribe to it.
+   * Fetch or create an object and subscribe to it.
    *
+   * @template {Subscription} S
    * @template {{ close: () => void }} Handle
+   * @param {Kind<S>} kind
    * @param {JsonObject} members members of the `open` request
-   * @param {(subscription: Subscription) => Handle} attach called synchronously with the reply, so
-   *   that no event and no `close` can come in between
+   * @param {(subscription: S) => Handle} attach called synchronously with the reply, so that no
+   *   event and no `close` can come in between
    * @param {AbortSignal} [signal]
    * @returns {Promise<Handle>}
    */
-  async open(members, attach, signal) {
+  async open(kind, members, attach, signal) {
     const before = this.#unsubscriptions;
     /** @type {Handle[]} */
     const attached = [];
     /** @param {JsonObject} ok */
     const receive = (ok) => {
-      const subscription = this.#opened(ok);
+      const subscription = this.#opened(kind, ok, members);
       const handle = attach(subscription);
       attached.push(handle);
       return { sid: subscription.sid, handle };
     };
     // The reply may come after the caller has aborted (rule C21).
-    const undo = (/** @type {JsonObject} */ ok) => void this.#unsubscribe(ok.document.sid);
+    const undo = (/** @type {JsonObject} */ ok) => void this.#unsubscribe(kind.type, ok[kind.type].sid);
     const { sid, handle } = await this.request("open", members, receive, { signal, undo }).catch(
       (error) => {
         // Aborted after `receive`, before the call was resolved: nobody gets the handle.
@@ -89,8 +138,9 @@ export class OpenDocuments {
       },
     );
     const subscription = this.#subscriptions.get(sid);
-    if (this.#unsubscriptions !== before && subscription) {
-      // An `unsubscribe`, perhaps of this document, was in flight during our `open` (rule C21).
+    // An `unsubscribe`, perhaps of this object, was in flight during our `open` (rule C21); or the
+    // reply was not to the newest `open` of this object.
+    if (subscription && (this.#unsubscriptions !== before || subscription.isLost)) {
       await this.#resubscribe(subscription);
     }
     return handle;
@@ -102,31 +152,39 @@ export class OpenDocuments {
    * @param {Subscription} subscription
    */
   async release(subscription) {
-    const { sid } = subscription;
+    const { type, sid } = subscription;
     if (subscription.handles.size > 0 || this.#subscriptions.get(sid) !== subscription) return;
     this.#subscriptions.delete(sid);
-    await this.#unsubscribe(sid);
+    await this.#unsubscribe(type, sid);
+  }
+
+  /**
+   * Catch up with an object that is open, and wait until that is done.
+   *
+   * @param {Subscription} subscription
+   */
+  async catchUp(subscription) {
+    await this.#resubscribe(subscription);
   }
 
   /**
    * Process an event of the server.
    *
-   * @param {string} name
-   * @param {JsonObject} body the `document` of the event
+   * @param {JsonObject} message
    * @param {boolean} mayBeEarly true if the event may have overtaken the reply to its write
    */
-  take(name, body, mayBeEarly) {
-    const subscription = this.#subscriptions.get(body.sid);
+  take(message, mayBeEarly) {
+    const type = OBJECT_TYPES.find((each) => each in message);
+    const subscription = type && this.#subscriptions.get(message[type].sid);
     if (!subscription) return;
-    if (name === "updated") {
-      subscription.update(body, mayBeEarly);
-      if (subscription.isLost) void this.#find(subscription);
-    } else if (name === "removed") {
-      this.#removed(subscription, new Removal(body), mayBeEarly);
+    if (message.event === "removed") {
+      this.#removed(subscription, new Removal(message[type]), mayBeEarly);
+    } else {
+      subscription.take(message, mayBeEarly);
     }
   }
 
-  /** Open all documents again on a new connection, and catch up (rule C11). */
+  /** Open all objects again on a new connection, and catch up (rule C11). */
   resubscribe() {
     this.#stopResubscribing();
     const waiting = [...this.#subscriptions.values()];
@@ -153,30 +211,38 @@ export class OpenDocuments {
     this.#subscriptions.clear();
   }
 
-  /** @param {JsonObject} ok */
-  #opened(ok) {
-    const existing = this.#subscriptions.get(ok.document.sid);
-    const snapshot = Snapshot.parse(ok.document);
-    const subscription = existing ?? new Subscription(snapshot, this.#options.eventQueue);
-    // The server sends no event for the state that it replied with, so the handles that already
-    // exist are notified here.
-    if (existing) existing.receive(snapshot, true);
-    else this.#subscriptions.set(snapshot.sid, subscription);
+  /**
+   * @template {Subscription} S
+   * @param {Kind<S>} kind
+   * @param {JsonObject} ok
+   * @param {JsonObject} members of the request
+   * @returns {S}
+   */
+  #opened(kind, ok, members) {
+    const existing = this.#subscriptions.get(ok[kind.type].sid);
+    if (existing) {
+      existing.openedAgain(ok, members);
+      return /** @type {S} */ (existing);
+    }
+    const subscription = kind.subscribe(ok, this.#options, members);
+    subscription.onLost = () => void this.#find(subscription);
+    this.#subscriptions.set(subscription.sid, subscription);
     return subscription;
   }
 
   /**
-   * Unsubscribe on the server, unless a handle has the document open.
+   * Unsubscribe on the server, unless a handle has the object open.
    *
+   * @param {string} type
    * @param {string} sid
    */
-  async #unsubscribe(sid) {
-    if (this.#subscriptions.has(sid)) return; // a handle has the document open
+  async #unsubscribe(type, sid) {
+    if (this.#subscriptions.has(sid)) return; // a handle has the object open
     if (!this.#connection.transport) return; // the next connection does not subscribe to it
     // Counted twice, so that an `open` that is in flight when this begins or ends sees a change. An
     // `open` that begins and ends in between is covered by `again` below.
     this.#unsubscriptions += 1;
-    await this.request("unsubscribe", { document: sid }, ignore).catch(ignore);
+    await this.request("unsubscribe", { [type]: sid }, ignore).catch(ignore);
     this.#unsubscriptions += 1;
     const again = this.#subscriptions.get(sid);
     // Opened again during the await: the server may have executed our `unsubscribe` after it.
@@ -184,7 +250,7 @@ export class OpenDocuments {
   }
 
   /**
-   * Fetch the whole document, with at most one call per subscription.
+   * Get what is missing, with at most one call per subscription.
    *
    * @param {Subscription} subscription
    */
@@ -207,7 +273,7 @@ export class OpenDocuments {
   }
 
   /**
-   * Open a document again by SID and catch up; retry until done or not found.
+   * Open an object again by SID and catch up; retry until done or not found.
    *
    * @param {Subscription} subscription
    */
@@ -216,13 +282,13 @@ export class OpenDocuments {
     const { signal } = controller;
     const backoff = new Backoff(this.#options.backoffInitial, this.#options.backoffLimit);
     this.#resubscribing.add(controller);
-    // The second condition ends the loop if the document was closed, or removed, during an await.
+    // The second condition ends the loop if the object was closed, or removed, during an await.
     while (!signal.aborted && this.#subscriptions.get(subscription.sid) === subscription) {
       try {
         await this.#reopen(subscription, signal);
         if (!subscription.isLost) break;
       } catch (error) {
-        // To this client the document is gone (rule C11): emit `removed`.
+        // To this client the object is gone (rule C11): emit `removed`.
         if ([403, 404].includes(statusOf(error))) {
           this.#removed(subscription, new Removal(), true);
           break;
@@ -243,16 +309,9 @@ export class OpenDocuments {
    * @param {AbortSignal} signal
    */
   async #reopen(subscription, signal) {
-    const before = subscription.current;
-    const revision = subscription.isLost ? null : before.revision;
-    const members = { document: before.sid, mode: "open_existing", revision };
-    /** @param {JsonObject} ok */
-    const receive = (ok) => {
-      // A reply without `data` means that the document is at the revision we sent, so the data is
-      // that of `before`. `current` may be newer: events came while we waited.
-      const snapshot = Snapshot.parse(ok.document, before);
-      if (!subscription.goBack(snapshot, before)) subscription.receive(snapshot, true);
-    };
-    await this.#connection.request("open", members, receive, { signal });
+    const { type, sid } = subscription;
+    const { members, receive } = subscription.reopening();
+    const all = { [type]: sid, mode: "open_existing", ...members };
+    await this.#connection.request("open", all, receive, { signal });
   }
 }

@@ -7,6 +7,9 @@ export const SUBPROTOCOL = "syncline.v1";
 /** Maximum size in UTF-16 units of a message from the server: four times the largest document. */
 export const MESSAGE_LIMIT = 4 * 2 ** 20;
 
+/** Types of objects: the member of a message with that name names the object, or is its header. */
+export const OBJECT_TYPES = Object.freeze(["document", "list", "map", "stream"]);
+
 /** Maximum number of requests that wait for replies; further ones are rejected. */
 export const OUTSTANDING_LIMIT = 10_000;
 
@@ -39,6 +42,14 @@ export const Code = Object.freeze({
   TOO_MANY_REQUESTS: 54009,
   DOCUMENT_NOT_FOUND: 54100,
   INVALID_DATA: 54101,
+  LIST_NOT_FOUND: 54150,
+  LIST_ITEM_NOT_FOUND: 54151,
+  LIST_ITEM_INVALID_DATA: 54156,
+  MAP_NOT_FOUND: 54200,
+  MAP_ITEM_NOT_FOUND: 54201,
+  MAP_ITEM_INVALID_DATA: 54206,
+  STREAM_NOT_FOUND: 54250,
+  MESSAGE_INVALID_DATA: 54251,
   NAME_TAKEN: 54301,
   INVALID_NAME: 54302,
 });

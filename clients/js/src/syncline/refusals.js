@@ -30,8 +30,9 @@ export function refusalIn(response, text) {
   if (body === null) return notSyncline(response);
   const { code, status, message, details } = body;
   const retry = status === 429 || status === 503;
+  const { document, item } = details ?? {};
   try {
-    return refusalOf({ code, status, message, retry, document: details?.document }, retryAfterOf(response));
+    return refusalOf({ code, status, message, retry, document, item }, retryAfterOf(response));
   } catch {
     return notSyncline(response);
   }

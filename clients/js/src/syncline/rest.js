@@ -11,7 +11,7 @@ import { claimsOf, renewalOf } from "./token.js";
 
 /** @import { Call } from "./http.js" */
 /** @import { Options } from "./options.js" */
-/** @import { EventHandler, Exit, Receive, Request, Transport } from "./transport.js" */
+/** @import { EventHandler, Exit, Limits, Receive, Request, Transport } from "./transport.js" */
 
 /** Silence on a stream that is longer than the server's heartbeat interval. */
 const STREAM_DOUBTFUL_AFTER = 20_000;
@@ -31,8 +31,8 @@ export class RestTransport {
   /** @type {"rest"} */
   name = "rest";
   ordered = false;
-  /** @type {number | null} */
-  dataLimit = null;
+  /** @type {Limits} */
+  limits = { data: null, item: null, message: null };
 
   #url;
   #options;

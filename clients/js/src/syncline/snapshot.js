@@ -1,59 +1,33 @@
 /** Snapshot of a document at one revision. */
 
+import { Data } from "./data.js";
+import { Header, headerMembers } from "./header.js";
+
+/** @import { HeaderMembers } from "./header.js" */
 /** @import { JsonObject } from "./protocol.js" */
 
 /** One state of a document (docs/protocol.md, section 2); immutable. */
-export class Snapshot {
-  /** @type {string | null} */
-  #json;
-  /** @type {JsonObject | null} the parsed data until `json` is read; never returned to a caller */
-  #parsed;
+export class Snapshot extends Header {
+  #data;
 
   /**
    * @internal
-   * @param {{
-   *   sid: string, uniqueName: string | null, revision: string,
-   *   json: string | null, parsed: JsonObject | null,
-   *   dateCreated: string, dateUpdated: string, dateExpires: string | null,
-   *   createdBy: string, updatedBy: string | null,
-   * }} state the data is in `json` or in `parsed`
+   * @param {HeaderMembers} members
+   * @param {Data} data
    */
-  constructor(state) {
-    /** `ET` and 32 hexadecimal digits. */
-    this.sid = state.sid;
-    /** Unique name; null if the document has none. */
-    this.uniqueName = state.uniqueName;
-    /** Opaque; changes with each write. */
-    this.revision = state.revision;
-    /** ISO 8601, UTC. */
-    this.dateCreated = state.dateCreated;
-    /** When this revision was written; ISO 8601, UTC. */
-    this.dateUpdated = state.dateUpdated;
-    /** When the document expires; ISO 8601, UTC; null if never. */
-    this.dateExpires = state.dateExpires;
-    /** Identity of the creator, or `system`. */
-    this.createdBy = state.createdBy;
-    /** Identity that wrote this revision, or `system`; null if not known. */
-    this.updatedBy = state.updatedBy;
-    this.#json = state.json;
-    this.#parsed = state.parsed;
+  constructor(members, data) {
+    super(members);
+    this.#data = data;
   }
 
   /** The data, parsed again at each access: the caller may change it. @returns {JsonObject} */
   get data() {
-    return JSON.parse(this.json);
+    return this.#data.copy();
   }
 
   /** The data as compact JSON. @returns {string} */
   get json() {
-    this.#json ??= JSON.stringify(this.#parsed);
-    this.#parsed = null;
-    return this.#json;
-  }
-
-  /** The revision as a number, which increases with every write. */
-  get order() {
-    return Number(this.revision);
+    return this.#data.json;
   }
 
   /**
@@ -66,35 +40,8 @@ export class Snapshot {
    * @throws {TypeError} a member is missing and there is no `base` to take it from
    */
   static parse(body, base = null, json = null) {
-    /** @param {string} name @param {unknown} fallback @returns {any} */
-    const member = (name, fallback) => {
-      const value = name in body ? body[name] : fallback;
-      if (value === undefined) throw new TypeError(`a document has no ${name}`);
-      return value;
-    };
-    const parsed = json === null && "data" in body ? member("data", undefined) : null;
-    return new Snapshot({
-      sid: member("sid", undefined),
-      uniqueName: member("unique_name", base?.uniqueName),
-      revision: checkRevision(body.revision),
-      json: json ?? (parsed === null ? member("data", base?.json) : null),
-      parsed,
-      dateCreated: member("date_created", base?.dateCreated),
-      dateUpdated: member("date_updated", base?.dateUpdated),
-      dateExpires: member("date_expires", base?.dateExpires),
-      createdBy: member("created_by", base?.createdBy),
-      updatedBy: member("updated_by", base?.updatedBy ?? null),
-    });
+    const data = Data.in(body, json) ?? (base === null ? undefined : base.#data);
+    if (data === undefined) throw new TypeError("a document has no data");
+    return new Snapshot(headerMembers(body, base), data);
   }
-}
-
-/**
- * @param {unknown} revision
- * @returns {string}
- */
-export function checkRevision(revision) {
-  if (typeof revision !== "string" || !Number.isSafeInteger(Number(revision))) {
-    throw new TypeError("a document has no revision");
-  }
-  return revision;
 }

@@ -1,19 +1,15 @@
 /** State of one open document, shared by its handles, and the order of its events. */
 
 import { Inapplicable, apply } from "./deltas.js";
-import { Removed, Updated } from "./events.js";
+import { EventOrder } from "./event-order.js";
+import { Removal, Removed, Updated } from "./events.js";
+import { checkRevision } from "./header.js";
 import { MutationQueue } from "./mutation-queue.js";
-import { Snapshot, checkRevision } from "./snapshot.js";
+import { Snapshot } from "./snapshot.js";
+import { ignore } from "./timing.js";
 
+/** @import { Options } from "./options.js" */
 /** @import { JsonObject } from "./protocol.js" */
-
-/** The end of a document; `body` is that of the event, empty if the document was not found. */
-export class Removal {
-  /** @param {JsonObject} [body] */
-  constructor(body = {}) {
-    this.body = body;
-  }
-}
 
 /**
  * Callbacks of one handle of the document.
@@ -27,16 +23,19 @@ export class Removal {
  * State of one document: what the client knows, and what it has announced to the handles.
  *
  * The two differ. A reply changes `current` at once; events are announced by the rules C12, C13 and
- * C16 of docs/protocol.md. For C13 a *ticket* numbers each write: an event that may be early waits
- * for all tickets up to its own.
+ * C16 of docs/protocol.md.
  */
 export class Subscription {
+  type = "document";
+  /** Called when `isLost` becomes true. */
+  onLost = ignore;
   /** @type {Set<Listener>} */
   handles = new Set();
   /** Runs the `mutate` calls one at a time. */
   mutations = new MutationQueue();
 
-  #bound;
+  /** @type {EventOrder<Snapshot | Removal>} */
+  #order;
   /** @type {Snapshot} */
   #announced;
   /** @type {Snapshot} the last state not from the reply to a write: deltas begin there */
@@ -47,13 +46,6 @@ export class Subscription {
   #own = new Map();
   #isRemovedHere = false;
   #isRemovalAnnounced = false;
-  #lastTicket = 0;
-  /** @type {Set<number>} tickets of the writes in flight */
-  #underWay = new Set();
-  /** Ticket of the last write that may have been sent on an earlier connection. */
-  #lastCarriedOver = 0;
-  /** @type {{ ticket: number, news: Snapshot | Removal }[]} events to announce, oldest first */
-  #waiting = [];
 
   /**
    * @param {Snapshot} snapshot the state in the reply to `open`
@@ -64,11 +56,18 @@ export class Subscription {
     this.current = snapshot;
     this.#announced = snapshot;
     this.#delivered = snapshot;
-    this.#bound = bound;
+    this.#order = new EventOrder(bound, (news) => {
+      if (news instanceof Removal) this.#announceRemoval(news);
+      else this.#announce(news);
+    });
   }
 
   get sid() {
     return this.current.sid;
+  }
+
+  get uniqueName() {
+    return this.current.uniqueName;
   }
 
   /** True once the client knows that the document was removed; may be true before the event. */
@@ -79,6 +78,16 @@ export class Subscription {
   /** True while a newer state exists that the client can only get by `open`. */
   get isLost() {
     return this.#missed > this.#delivered.order;
+  }
+
+  /**
+   * Start with the state in the reply to `open`.
+   *
+   * @param {JsonObject} ok
+   * @param {Options} options
+   */
+  static open(ok, { eventQueue }) {
+    return new Subscription(Snapshot.parse(ok.document), eventQueue);
   }
 
   /**
@@ -96,16 +105,8 @@ export class Subscription {
    * @template T
    * @param {() => Promise<T>} write
    */
-  async writing(write) {
-    this.#lastTicket += 1;
-    const ticket = this.#lastTicket;
-    this.#underWay.add(ticket);
-    try {
-      return await write();
-    } finally {
-      this.#underWay.delete(ticket);
-      this.#release();
-    }
+  writing(write) {
+    return this.#order.writing(write);
   }
 
   /**
@@ -119,12 +120,9 @@ export class Subscription {
     if (snapshot) this.adopt(snapshot);
   }
 
-  /**
-   * Prepare for a new connection. A write in flight may have been sent on the one before, where the
-   * server may still apply it. Its event can therefore come on the new connection before its reply.
-   */
+  /** Prepare for a new connection. */
   reconnected() {
-    this.#lastCarriedOver = this.#lastTicket;
+    this.#order.reconnected();
   }
 
   /**
@@ -147,7 +145,7 @@ export class Subscription {
     this.#missed = 0;
     this.#own.clear();
     // Events of the lost data set are not announced, but the document stays removed.
-    this.#waiting = this.#waiting.filter(({ news }) => news instanceof Removal);
+    this.#order.drop((news) => news instanceof Removal);
     if (!this.#isRemovalAnnounced) this.#emit(new Updated(snapshot, previous, false));
     return true;
   }
@@ -172,6 +170,7 @@ export class Subscription {
     } catch (error) {
       if (!(error instanceof Inapplicable)) throw error;
       this.#missed = Math.max(this.#missed, Number(body.revision));
+      if (this.isLost) this.onLost();
     }
   }
 
@@ -187,11 +186,42 @@ export class Subscription {
       // `>=`: an event replaces the same revision from a REST reply, which has dates in seconds.
       if (news.order >= this.current.order) this.current = news;
     }
-    // If events can overtake replies, wait for every write that has a ticket by now. Otherwise only
-    // for writes that may have been sent on an earlier connection.
-    this.#waiting.push({ ticket: mayBeEarly ? this.#lastTicket : this.#lastCarriedOver, news });
-    if (this.#waiting.length > this.#bound) this.#waiting.shift();
-    this.#release();
+    this.#order.put(news, mayBeEarly);
+  }
+
+  /**
+   * Process an event of the server.
+   *
+   * @param {JsonObject} message
+   * @param {boolean} mayBeEarly as in `receive`
+   */
+  take(message, mayBeEarly) {
+    if (message.event === "updated") this.update(message.document, mayBeEarly);
+  }
+
+  /**
+   * Process the reply to an `open` of another handle. The server sends no event for the state that
+   * it replied with.
+   *
+   * @param {JsonObject} ok
+   */
+  openedAgain(ok) {
+    this.receive(Snapshot.parse(ok.document), true);
+  }
+
+  /** Members of the `open` that catches up, and how to process its reply (rule C11). */
+  reopening() {
+    const before = this.current;
+    return {
+      members: { revision: this.isLost ? null : before.revision },
+      /** @param {JsonObject} ok */
+      receive: (ok) => {
+        // A reply without `data` means that the document is at the revision we sent, so the data is
+        // that of `before`. `current` may be newer: events came while we waited.
+        const snapshot = Snapshot.parse(ok.document, before);
+        if (!this.goBack(snapshot, before)) this.receive(snapshot, true);
+      },
+    };
   }
 
   /**
@@ -222,17 +252,6 @@ export class Subscription {
     const { data } = this.#delivered;
     apply(data, body.delta);
     return data;
-  }
-
-  /** Announce waiting events, in order, up to the first that still waits for a write. */
-  #release() {
-    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      const { ticket, news } = next;
-      for (const write of this.#underWay) if (write <= ticket) return;
-      this.#waiting.shift();
-      if (news instanceof Removal) this.#announceRemoval(news);
-      else this.#announce(news);
-    }
   }
 
   /** @param {Snapshot} snapshot */

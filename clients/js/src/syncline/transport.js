@@ -10,7 +10,7 @@
  * @typedef {object} Transport
  * @property {"websocket" | "rest"} name
  * @property {boolean} ordered true if the reply to a write comes before the event of that write
- * @property {number | null} dataLimit maximum size of a document in bytes; null if not known
+ * @property {Limits} limits
  * @property {boolean} isOpen
  * @property {Promise<SynclineError>} ended resolved with the reason when the connection has ended
  * @property {<T>(request: Request, receive: Receive<T>, exit: Exit) => Promise<T>} request
@@ -19,6 +19,12 @@
  *   is alive; `isNewNetwork`: existing TCP connections may be dead
  * @property {(token: string, signal: AbortSignal) => Promise<void>} authenticate replace the token
  * @property {() => void} close end the connection; pending requests are rejected with `INTERRUPTED`
+ */
+
+/**
+ * Maximum sizes in bytes of the data of a document, an item and a message; null if not known.
+ *
+ * @typedef {{ data: number | null, item: number | null, message: number | null }} Limits
  */
 
 /** @typedef {JsonObject & { do: string }} Request a verb and its members, without the id */

@@ -18,7 +18,7 @@ import { Deferred, ignore, sleep, within } from "./timing.js";
 
 /** @import { Options } from "./options.js" */
 /** @import { JsonObject } from "./protocol.js" */
-/** @import { EventHandler, Exit, Receive, Request, Transport } from "./transport.js" */
+/** @import { EventHandler, Exit, Limits, Receive, Request, Transport } from "./transport.js" */
 
 /**
  * A `Transport` over one WebSocket.
@@ -30,8 +30,8 @@ export class WebSocketTransport {
   name = "websocket";
   ordered = true;
   isOpen = false;
-  /** @type {number | null} */
-  dataLimit = null;
+  /** @type {Limits} */
+  limits = { data: null, item: null, message: null };
 
   /** @type {number | null} */
   #messageLimit = null;
@@ -172,7 +172,11 @@ export class WebSocketTransport {
   async #authenticate(request, signal) {
     /** @param {JsonObject} ok */
     const receive = (ok) => {
-      this.dataLimit = ok.data_limit ?? null;
+      this.limits = {
+        data: ok.data_limit ?? null,
+        item: ok.item_limit ?? null,
+        message: ok.stream_message_limit ?? null,
+      };
       this.#messageLimit = ok.message_limit ?? null;
     };
     await this.request(request, receive, { signal });

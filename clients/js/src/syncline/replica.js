@@ -1,0 +1,198 @@
+/** Replica of a collection: its items in memory, kept current. */
+
+import { Backoff } from "./backoff.js";
+import { Emitter } from "./emitter.js";
+import { SynclineError } from "./errors.js";
+import { ReplicaItems } from "./replica-items.js";
+import { Deferred, ignore, sleep } from "./timing.js";
+
+/** @import { CollectionSubscription } from "./collection-subscription.js" */
+/** @import { Item } from "./item.js" */
+/** @import { ItemAddedEvent, ItemRemovedEvent, ItemUpdatedEvent } from "./item-events.js" */
+/** @import { ObjectRemovedEvent } from "./object-events.js" */
+/** @import { OpenObjects } from "./open-objects.js" */
+/** @import { Part } from "./part.js" */
+/** @import { JsonObject } from "./protocol.js" */
+
+/** Items in a page. */
+const PAGE_SIZE = 500;
+
+/** A page that was asked for before a reset. */
+const DISCARDED = new SynclineError("the items are read again");
+
+/**
+ * All items of a list or map, or of a part of it, in memory; made by `replica()`.
+ *
+ * Reads are synchronous, in the order of the keys. `itemAdded`, `itemUpdated` and `itemRemoved` are
+ * emitted after the replica has changed; not for what the first pages bring. After a break it
+ * catches up, and announces the differences.
+ *
+ * @template {Item} I
+ * @extends {Emitter<{
+ *   itemAdded: ItemAddedEvent<I>,
+ *   itemUpdated: ItemUpdatedEvent<I>,
+ *   itemRemoved: ItemRemovedEvent,
+ *   removed: ObjectRemovedEvent,
+ * }>}
+ */
+export class Replica extends Emitter {
+  #objects;
+  #subscription;
+  #read;
+  #onClose;
+  #items = new ReplicaItems();
+  #stop = new AbortController();
+  /** Aborted by a reset, which discards the page that is being read. */
+  #walk = new AbortController();
+  /** @type {Deferred<void>} */
+  #ready = new Deferred();
+  #listener;
+
+  /**
+   * @internal
+   * @param {OpenObjects} objects
+   * @param {CollectionSubscription} subscription
+   * @param {Part} part
+   * @param {{
+   *   read: (members: JsonObject, receive: (ok: JsonObject) => void) => Promise<void>,
+   *   onClose: () => void,
+   * }} owner `read` sends a request for a page
+   */
+  constructor(objects, subscription, part, { read, onClose }) {
+    super();
+    this.#objects = objects;
+    this.#subscription = subscription;
+    this.#read = read;
+    this.#onClose = onClose;
+    this.#ready.promise.catch(ignore);
+    this.#listener = {
+      part,
+      emit: (/** @type {any} */ event) => {
+        if (!event.kind) this.emit(event.name, event.describe());
+        else this.#announce(this.#items.apply(event));
+      },
+      end: (/** @type {Error | null} */ error) => this.#end(error ?? closed()),
+      reset: () => {
+        this.#items.reset();
+        this.#walk.abort(DISCARDED);
+        void this.#readAll();
+      },
+      known: (/** @type {string | number} */ id) => (part.has(id) ? this.#items.known(id) : undefined),
+    };
+    subscription.handles.add(this.#listener);
+    void this.#readAll();
+  }
+
+  /** Resolved when all items are here; rejected if that will not happen. @returns {Promise<void>} */
+  get ready() {
+    return this.#ready.promise;
+  }
+
+  /** False until all pages have been read, and again after a reset until they were read again. */
+  get isComplete() {
+    return this.#items.isComplete;
+  }
+
+  /** Number of items. */
+  get size() {
+    return this.#items.size;
+  }
+
+  /** @param {string | number} key the index of a list @returns {I | undefined} */
+  get(key) {
+    return /** @type {I | undefined} */ (this.#items.get(key));
+  }
+
+  /** @param {string | number} key */
+  has(key) {
+    return this.#items.get(key) !== undefined;
+  }
+
+  /** The keys, or the indexes of a list, in order. @returns {(string | number)[]} */
+  keys() {
+    return [...this.#items.keys()];
+  }
+
+  /** The items in the order of their keys. @returns {I[]} */
+  items() {
+    return /** @type {any} */ (this.#items.keys().map((key) => this.#items.get(key)));
+  }
+
+  [Symbol.iterator]() {
+    return this.items()[Symbol.iterator]();
+  }
+
+  /** Keep it current no longer. Safe to repeat. */
+  close() {
+    if (this.#stop.signal.aborted) return;
+    this.#end(closed());
+    this.removeAllListeners();
+    this.#subscription.handles.delete(this.#listener);
+    this.#onClose();
+    void this.#objects.release(this.#subscription);
+  }
+
+  /** @param {Error} error */
+  #end(error) {
+    this.#stop.abort(error);
+    this.#walk.abort(error);
+    this.#ready.reject(error);
+  }
+
+  /** Read all pages, with retries, until a reset begins another walk (rules C26 and C27). */
+  async #readAll() {
+    this.#walk = new AbortController();
+    const { signal } = this.#walk;
+    const { backoffInitial, backoffLimit } = this.#objects.options;
+    const backoff = new Backoff(backoffInitial, backoffLimit);
+    /** @type {string | number | null} */
+    let after = null;
+    while (!signal.aborted && !this.#stop.signal.aborted) {
+      try {
+        // The connection must have this part open before its pages are read.
+        if (this.#subscription.isLost) await this.#objects.catchUp(this.#subscription);
+        if (signal.aborted) return;
+        after = await this.#readPage(after, signal);
+        if (after === null) return;
+      } catch (error) {
+        if (signal.aborted) return;
+        // The right to read was taken away, for example: `removed` comes.
+        if (!isPassing(error)) return this.#ready.reject(error);
+        await sleep(backoff.pause(), signal).catch(ignore);
+      }
+    }
+  }
+
+  /**
+   * @param {string | number | null} after
+   * @param {AbortSignal} signal
+   * @returns {Promise<string | number | null>} the key after which the next page begins
+   */
+  async #readPage(after, signal) {
+    this.#items.ask();
+    /** @type {string | number | null} */
+    let next = null;
+    await this.#read({ after, limit: PAGE_SIZE }, (ok) => {
+      if (signal.aborted) return;
+      next = ok.next;
+      for (const change of this.#items.page(ok)) this.#announce(change);
+      if (this.#items.isComplete) this.#ready.resolve();
+    });
+    return next;
+  }
+
+  /** @param {import("./item-events.js").ItemChange | null} change */
+  #announce(change) {
+    if (change === null) return;
+    if (this.listenerCount(change.name) > 0) this.emit(change.name, change.describe());
+  }
+}
+
+function closed() {
+  return new SynclineError("the replica was closed");
+}
+
+/** @param {unknown} error */
+function isPassing(error) {
+  return error instanceof SynclineError && error.retry;
+}
