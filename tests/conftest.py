@@ -24,7 +24,7 @@ LONG = (
     "tests/cluster",
     "tests/browser",
     "tests/server/runtime",
-    "tests/server/http/test_conformance",
+    "tests/server/http/conformance",
     "tests/client/",
 )
 """Where tests take longest: their files begin early, but not all at once."""

@@ -139,6 +139,8 @@ def _object(type_: ObjectType) -> JsonObject:
 
 def _events(type_: ObjectType) -> JsonObject:
     names = "`items`, `reset`" if type_.has_items else "`message`, `missed`"
+    # Many long keys, or many indexes, make a URL that is too long.
+    refused = refusals(400, 414) if type_.has_items else refusals(400)
     return {
         "parameters": [ref("parameters", "service"), ref("parameters", type_.name)],
         "get": {
@@ -146,7 +148,7 @@ def _events(type_: ObjectType) -> JsonObject:
             "summary": f"Subscribe to a {type_.name}: `state`, {names}, `expiry`, `removed` and "
             "`closing`",
             "parameters": [ref("parameters", "lastEventId"), *_part(type_)],
-            "responses": {"200": EVENT_STREAM, **refusals(400)},
+            "responses": {"200": EVENT_STREAM, **refused},
         },
     }
 

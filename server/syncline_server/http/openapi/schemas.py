@@ -39,7 +39,7 @@ from .webhooks import webhook_schemas
 
 __all__ = ["components"]
 
-_REFUSALS = (400, 401, 403, 404, 409, 412, 413, 415, 429, 503)
+_REFUSALS = (400, 401, 403, 404, 409, 412, 413, 414, 415, 429, 503)
 
 _TAG = r'((W/)?"[^"]*"|[0-9]+)'
 """An entity tag; the vendor sends revisions without quotes."""
