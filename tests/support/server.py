@@ -228,7 +228,9 @@ class RunningServer:
 
 
 def _launch(start: Start) -> ForkedProcess | subprocess.Popen[bytes]:
-    return (_start_installed if RunningServer.is_installed else fork_command)(start)
+    # A forked process has its modules already, so nothing that `PYTHONPATH` names would be loaded.
+    is_forked = not RunningServer.is_installed and "PYTHONPATH" not in start.environ
+    return (fork_command if is_forked else _start_installed)(start)
 
 
 def _start_installed(start: Start) -> subprocess.Popen[bytes]:

@@ -31,8 +31,10 @@ else
   if not is_known then
     return 'absent'
   end
+  -- In microseconds: the earliest of many that were revoked within a millisecond is forgotten first.
+  local time = redis.call('TIME')
   -- This write alone revokes the key. `pcall` from here on: the revocation must be answered as applied.
-  redis.call('ZADD', REVOKED, text(now()), sid)
+  redis.call('ZADD', REVOKED, time[1] * 1000 + time[2] / 1000, sid)
   redis.pcall('HDEL', API_KEYS, sid)
   redis.pcall('ZREMRANGEBYRANK', REVOKED, 0, -limit - 1)
   if redis.call('EXISTS', API_KEYS) == 0 then
