@@ -13,6 +13,7 @@ from itertools import chain, count, islice
 from pathlib import Path
 
 import httpcore2
+import hypothesis
 import pytest
 
 from support.certificates import CertificateAuthority
@@ -35,6 +36,18 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Without its compiled modules, each server that a test starts would compile all of them.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+# The same examples in each run, and few, to keep runs short. On a busy machine, each may take any
+# time.
+hypothesis.settings.register_profile(
+    "syncline",
+    max_examples=100,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("syncline")
 
 
 SERVERS = frozenset({"server", "secure_server", "shared_server", "fresh_server"})
