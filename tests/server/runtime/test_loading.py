@@ -20,7 +20,7 @@ TRACING = ["opentelemetry", "syncline_server.observability.tracing"]
             ["cli.serve", "runtime.serve"],
             ["syncline_server.runtime.app", "starlette", "uvicorn", "websockets", "jwt", *CLIENTS],
         ),
-        (["runtime.app", "runtime.server"], ["cryptography.x509", *TRACING, *CLIENTS]),
+        (["runtime.app", "runtime.server"], [*TRACING, *CLIENTS]),
         (["runtime.worker_server"], [*TRACING, *CLIENTS]),
     ],
 )
