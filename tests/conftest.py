@@ -13,10 +13,13 @@ from itertools import chain, count, islice
 from pathlib import Path
 
 import httpcore2
+import httpx2._config
+import hypothesis
 import pytest
 
 from support.certificates import CertificateAuthority
 from support.cluster import Cluster
+from support.limits import WAIT_LIMIT
 from support.server import RunningServer, StartServer, StartSharedServer
 
 LONG = (
@@ -35,6 +38,18 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Without its compiled modules, each server that a test starts would compile all of them.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+# The same examples in each run, and few, to keep runs short. On a busy machine, each may take any
+# time.
+hypothesis.settings.register_profile(
+    "syncline",
+    max_examples=100,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("syncline")
 
 
 SERVERS = frozenset({"server", "secure_server", "shared_server", "fresh_server"})
@@ -91,6 +106,15 @@ def authorities() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(httpcore2, "default_ssl_context", default_ssl_context)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def http_timeout() -> Iterator[None]:
+    """Let HTTP clients of tests wait as long as all else does, where a test sets no timeout."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "read", "write", "pool"):
+            patch.setattr(httpx2._config.DEFAULT_TIMEOUT_CONFIG, name, WAIT_LIMIT)
         yield
 
 

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from hypothesis import given
 
-from support.strategies import bounded, json_objects, json_values, text
+from support.strategies import json_objects, json_values, text
 from syncline.encoding import encode, encode_data, pointer_to
 from syncline.errors import InvalidRequest, RequestError, TooLarge
 from syncline_protocol.documents import OperationsPatch
@@ -27,7 +27,6 @@ def deep() -> list[Any]:
     return value
 
 
-@bounded
 @given(json_values)
 def test_the_server_reads_what_was_meant(value: Any) -> None:
     assert parse(encode(value), "Data") == value
@@ -81,7 +80,6 @@ def test_what_is_nested_too_deeply_is_an_invalid_request() -> None:
         encode(deep())
 
 
-@bounded
 @given(json_objects)
 def test_data_of_the_largest_size_passes_and_one_byte_more_does_not(value: Any) -> None:
     size = len(encode(value))
@@ -109,7 +107,6 @@ def test_a_key_is_escaped_in_a_pointer(key: str, pointer: str) -> None:
     assert pointer_to(key) == pointer
 
 
-@bounded
 @given(text)
 def test_the_server_finds_the_key_that_a_pointer_names(key: str) -> None:
     add = {"op": "add", "path": pointer_to(key), "value": 1}

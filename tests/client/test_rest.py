@@ -11,6 +11,7 @@ import pytest
 
 from support.api import DocumentsApi, unique
 from support.http import Ask, HttpServer, Reply, json_reply
+from support.limits import WAIT_LIMIT
 from support.listening import EventRecorder
 from support.proxy import Proxy
 from support.server import RunningServer, StartServer
@@ -26,7 +27,7 @@ from syncline import (
 from syncline.rest import OPEN_ATTEMPTS, RestTransport
 from syncline.transport import Interrupted
 
-TIMEOUT = 10
+TIMEOUT = WAIT_LIMIT
 """Seconds for the attempt to connect."""
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from support.snapshots import SID, make_snapshot
-from support.strategies import bounded, json_objects
+from support.strategies import json_objects
 from syncline.snapshot import Snapshot
 from syncline_protocol import native
 from syncline_protocol.documents import Document, Updated
@@ -51,7 +51,6 @@ def test_a_reply_of_the_server_is_read_whole() -> None:
     )
 
 
-@bounded
 @given(json_objects)
 def test_data_comes_through_as_it_is_stored(value: Any) -> None:
     stored = orjson.dumps(value)

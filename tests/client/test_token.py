@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.listening import all_quiet
-from support.strategies import bounded
 from syncline import TokenDenied, TokenUnavailable
 from syncline.token import Claims, TokenSource
 from syncline_server.auth.authenticator import mint_token
@@ -143,7 +142,6 @@ def test_what_is_no_token_claims_nothing(token: str) -> None:
     assert Claims.of(token) == Claims(None, "default")
 
 
-@bounded
 @given(st.text() | st.text().map(lambda text: f"e30.{text}.c2ln"))
 def test_any_text_can_be_asked_for_its_claims(token: str) -> None:
     assert isinstance(Claims.of(token), Claims)

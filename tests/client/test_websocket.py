@@ -11,6 +11,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosedError
 from websockets.http11 import Request, Response
 
+from support.limits import WAIT_LIMIT
 from support.peer import Peer, PeerConnection, peer
 from support.proxy import Proxy
 from support.server import RunningServer
@@ -18,7 +19,7 @@ from syncline import ClientClosed, ConnectionLost, RequestError, TooLarge, WebSo
 from syncline.transport import EventHandler, Interrupted
 from syncline.websocket import WebSocketTransport
 
-TIMEOUT = 10
+TIMEOUT = WAIT_LIMIT
 """Seconds for one attempt to connect."""
 
 

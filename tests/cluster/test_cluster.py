@@ -14,11 +14,9 @@ from redis.crc import key_slot
 
 import syncline
 from support.cluster import Cluster, ClusterNode
+from support.limits import WAIT_LIMIT
 from support.server import RunningServer
 from syncline_server.storage import keys
-
-WAIT_LIMIT = 30.0
-"""Seconds after which something that is waited for counts as failed."""
 
 DOCUMENTS = 24
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.javascript import Twin
-from support.strategies import bounded, json_objects, json_values
+from support.strategies import json_objects, json_values
 from syncline_protocol.canonical import canonical, digest
 
 ODD_KEYS = [
@@ -90,7 +90,6 @@ def test_a_digest_is_the_crc_of_that_form() -> None:
 
 
 @given(odd_objects | json_objects)
-@bounded
 def test_it_means_the_same_value(value: dict[str, Any]) -> None:
     expected = json.loads(orjson.dumps(value), parse_int=float)
     found = json.loads(canonical(orjson.loads(orjson.dumps(value))), parse_int=float)
@@ -99,7 +98,6 @@ def test_it_means_the_same_value(value: dict[str, Any]) -> None:
 
 
 @given(st.lists(st.one_of(odd_objects, json_values), max_size=5))
-@bounded
 def test_both_languages_have_the_same_form_and_digest(twin: Twin, value: list[Any]) -> None:
     text = orjson.dumps(value)
     answer = twin.ask(value=orjson.Fragment(text))
@@ -109,13 +107,11 @@ def test_both_languages_have_the_same_form_and_digest(twin: Twin, value: list[An
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=50))
-@bounded
 def test_both_languages_write_the_same_numbers(twin: Twin, numbers: list[float]) -> None:
     assert twin.ask(value=numbers)["canonical"] == canonical(list(numbers)).decode()
 
 
 @given(st.integers(-(2**63), 2**64 - 1))
-@bounded
 def test_an_integer_counts_as_the_double_next_to_it(twin: Twin, integer: int) -> None:
     written = canonical([integer])
 

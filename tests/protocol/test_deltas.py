@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.javascript import Twin
-from support.strategies import bounded, json_values
+from support.strategies import json_values
 from support.vectors import each
 from syncline_protocol import deltas
 from syncline_protocol.canonical import canonical, digest
@@ -62,14 +62,12 @@ def changed(before: dict[str, Any], after: dict[str, Any]) -> list[Any]:
 
 class TestDiff:
     @given(objects, objects)
-    @bounded
     def test_it_leads_from_one_value_to_the_other(
         self, before: dict[str, Any], after: dict[str, Any]
     ) -> None:
         changed(before, after)
 
     @given(objects)
-    @bounded
     def test_there_is_nothing_between_equals(self, value: dict[str, Any]) -> None:
         assert diff(value, copy.deepcopy(value)) == []
 
@@ -128,7 +126,6 @@ class TestDiff:
 
 class TestBetween:
     @given(objects, objects)
-    @bounded
     def test_it_leads_to_exactly_the_new_data(
         self, before: dict[str, Any], after: dict[str, Any]
     ) -> None:
@@ -139,7 +136,6 @@ class TestBetween:
             assert _sorted(result) == _sorted(made(after))
 
     @given(objects, objects)
-    @bounded
     def test_the_browser_client_comes_to_the_same(
         self, twin: Twin, before: dict[str, Any], after: dict[str, Any]
     ) -> None:
@@ -246,7 +242,6 @@ class TestApply:
             max_size=4,
         ),
     )
-    @bounded
     def test_both_languages_agree_on_what_fits(
         self, twin: Twin, before: dict[str, Any], operations: list[Any]
     ) -> None:

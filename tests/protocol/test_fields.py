@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.strategies import bounded, json_values
+from support.strategies import json_values
 from syncline_protocol import fields
 from syncline_protocol.errors import Code, Refusal
 
@@ -159,7 +159,6 @@ def test_what_came_is_shown_as_json_has_it() -> None:
     assert shown == ["null", "true", "false", "1", "1.5", "'x'", "an object", "an array"]
 
 
-@bounded
 @given(json_values | st.text(max_size=200) | st.integers())
 def test_what_came_is_shown_short_and_printable(value: Any) -> None:
     shown = fields.show(value)
@@ -169,7 +168,6 @@ def test_what_came_is_shown_short_and_printable(value: Any) -> None:
     assert shown.encode()
 
 
-@bounded
 @given(json_values | st.text())
 def test_any_value_is_taken_or_refused_with_a_sentence(value: Any) -> None:
     checks = (fields.text, fields.unique_name, fields.ttl, fields.revision, fields.operation)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.strategies import bounded, json_objects, json_values
+from support.strategies import json_objects, json_values
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.jsondata import (
     DEPTH_LIMIT,
@@ -37,7 +37,6 @@ def nested(depth: int) -> Any:
     return value
 
 
-@bounded
 @given(json_values)
 def test_what_json_can_say_is_read_as_it_was_written(value: Any) -> None:
     text = json.dumps(value)
@@ -46,7 +45,6 @@ def test_what_json_can_say_is_read_as_it_was_written(value: Any) -> None:
     assert parse(text.encode(), "Data") == value
 
 
-@bounded
 @given(json_objects)
 def test_what_is_stored_is_what_was_given(value: Any) -> None:
     data = parse_object(value, "Data", 100_000)
@@ -55,7 +53,6 @@ def test_what_is_stored_is_what_was_given(value: Any) -> None:
     assert data == orjson.dumps(value)
 
 
-@bounded
 @given(st.binary() | st.text())
 def test_garbage_is_refused_and_nothing_else_happens(text: str | bytes) -> None:
     try:
@@ -124,7 +121,6 @@ def test_larger_integers_are_the_doubles_that_they_denote(number: int) -> None:
     assert orjson.loads(parse_object({"a": read}, "Data", 100)) == {"a": float(number)}
 
 
-@bounded
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_every_double_is_read_from_all_of_its_digits(number: float) -> None:
     """JavaScript writes those up to 1e21 without an exponent."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.strategies import bounded, json_objects, json_values
+from support.strategies import json_objects, json_values
 from syncline_protocol import commands, documents, jsondata, native
 from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Code, Refusal
@@ -200,7 +200,6 @@ class TestUnacceptableJson:
         with pytest.raises(native.ProtocolViolation):
             native.decode(text, LIMITS)
 
-    @bounded
     @given(st.text() | st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape")))
     def test_garbage_is_a_violation_or_refused(self, text: str) -> None:
         for frame in (text, '{"id":7,' + text, '{"id":7,"do":"open","document":"' + text + '"}'):
@@ -212,7 +211,6 @@ class TestUnacceptableJson:
             else:
                 assert isinstance(request, native.Request)
 
-    @bounded
     @given(
         st.sampled_from(sorted(decoder.VERBS)),
         st.dictionaries(
@@ -352,7 +350,6 @@ class TestReplies:
 
         assert without == {key: value for key, value in with_data.items() if key != "data"}
 
-    @bounded
     @given(json_objects)
     def test_data_passes_through_as_it_is_stored(self, value: Any) -> None:
         event = Updated(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.strategies import bounded, json_values
+from support.strategies import json_values
 from syncline_protocol import commands, documents, native
 from syncline_protocol.errors import Refusal
 from syncline_protocol.item_keys import index_key
@@ -275,7 +275,6 @@ MEMBER_NAMES += ["items", "from", "after", "order", "limit", "data", "ttl", "col
 MEMBER_NAMES += ["if_match", "revision", "op", "operations", "merge", "increment", "mode"]
 
 
-@bounded
 @given(
     st.sampled_from(sorted(decoder.VERBS)),
     st.sampled_from(["list", "map", "stream"]),

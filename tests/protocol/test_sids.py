@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.strategies import bounded, text
+from support.strategies import text
 from syncline_protocol.objects import DOCUMENT
 from syncline_protocol.sids import (
     BUCKETS,
@@ -49,7 +49,6 @@ def test_only_et_is_a_documents_sid() -> None:
     assert not is_sid_of(DOCUMENT, "MP" + DIGITS)
 
 
-@bounded
 @given(st.integers(0, BUCKETS - 1), st.binary(min_size=15, max_size=15))
 def test_a_documents_sid_carries_its_bucket(bucket: int, entropy: bytes) -> None:
     sid = make_sid(DOCUMENT, bucket, entropy)
@@ -58,7 +57,6 @@ def test_a_documents_sid_carries_its_bucket(bucket: int, entropy: bytes) -> None
     assert bucket_of_sid(sid) == bucket
 
 
-@bounded
 @given(text)
 def test_every_name_has_a_bucket(name: str) -> None:
     assert 0 <= bucket_of_name(name) < BUCKETS

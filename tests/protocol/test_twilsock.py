@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.strategies import bounded, json_objects, text
+from support.strategies import json_objects, text
 from support.twilsock import DIALECTS, Dialect, javascript
 from syncline_protocol import twilsock
 from syncline_protocol.errors import Code, Refusal
@@ -100,13 +100,11 @@ class TestReading:
 
         assert twilsock.decode(framed(orjson.dumps({**PING, "x": "y" * filler}))).id == "TM1"
 
-    @bounded
     @given(st.binary(max_size=200) | st.binary(max_size=200).map(framed))
     def test_any_bytes_are_a_packet_or_malformed(self, frame: bytes) -> None:
         with suppress(MalformedFrame):
             twilsock.decode(frame)
 
-    @bounded
     @given(json_objects, st.sampled_from(DIALECTS), st.data())
     def test_a_frame_that_was_changed_is_a_packet_or_malformed(
         self, members: Any, dialect: Dialect, data: st.DataObject
@@ -117,7 +115,6 @@ class TestReading:
         with suppress(MalformedFrame, Refusal):
             twilsock.http_request(twilsock.decode(bytes(frame)))
 
-    @bounded
     @given(json_objects, json_objects, st.sampled_from(DIALECTS))
     def test_whatever_was_sent_arrives(self, members: Any, body: Any, dialect: Dialect) -> None:
         header = {**members, **PING}
@@ -171,7 +168,6 @@ class TestBeginnings:
     def test_of_anything_else_nothing_is_known(self, frame: bytes) -> None:
         assert twilsock.beginning(frame) is None
 
-    @bounded
     @given(st.binary(max_size=200) | st.binary(max_size=200).map(framed))
     def test_any_bytes_are_a_packet_or_none(self, frame: bytes) -> None:
         twilsock.beginning(frame)
@@ -290,7 +286,6 @@ class TestWriting:
         }
         assert packet.payload == b"{}"
 
-    @bounded
     @given(text, json_objects)
     def test_frame_has_three_parts_for_a_parser_that_splits_it(self, word: str, body: Any) -> None:
         """The Kotlin SDK splits at each CRLF, and compares the size of what is between."""

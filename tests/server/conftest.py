@@ -10,6 +10,7 @@ import pytest
 import uvloop
 
 from support.account import Account
+from support.limits import WAIT_LIMIT
 from support.provider import OpenIdProvider
 from support.server import RunningServer
 from support.store import Clock, Elapse, Publications, Service, Store, elapsing
@@ -24,7 +25,6 @@ from syncline_server.storage.redis.embedded import EmbeddedRedis
 from syncline_server.storage.redis.engine import SHARD
 
 OPERATION_MEMORY = 120
-REDIS_TIMEOUT = 2.0
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -65,7 +65,7 @@ async def admin(store: Store) -> AsyncIterator[Connection]:
 @pytest.fixture
 async def redis(store: Store) -> AsyncIterator[Redis]:
     """A started client of Redis."""
-    redis = Redis(store.engine, REDIS_TIMEOUT)
+    redis = Redis(store.engine, WAIT_LIMIT)
     await redis.start()
     yield redis
     await redis.stop()

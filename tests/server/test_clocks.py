@@ -11,11 +11,9 @@ import httpx2
 import pytest
 
 from support.api import DocumentsApi
+from support.limits import WAIT_LIMIT
 from support.metrics import Scrape
 from support.server import RunningServer, StartServer
-
-WAIT_LIMIT = 15.0
-"""Seconds after which something that is waited for counts as failed."""
 
 SHIFTED = """
 import os, time

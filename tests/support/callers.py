@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx2
 import orjson
 
+from support.limits import WAIT_LIMIT
 from support.server import RunningServer
 from support.socket import NativeSocket, native_socket
 from support.stream import EventStream, event_stream
@@ -237,7 +238,7 @@ def _http(server: RunningServer, token: str | None) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
         auth=server.basic if token is None else None,
         headers={"Authorization": f"Bearer {token}"} if token else {},
-        timeout=20,
+        timeout=WAIT_LIMIT,
         verify=False,
     )
 

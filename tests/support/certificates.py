@@ -21,11 +21,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from support.limits import WAIT_LIMIT
+
 __all__ = ["CertificateAuthority", "Identity", "serial_of", "shown_serial"]
 
 DAY = timedelta(days=1)
 
-TIMEOUT = 20.0
+TIMEOUT = WAIT_LIMIT
 """Seconds for a connection and its TLS handshake."""
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from redis.crc import key_slot
 
+from support.limits import WAIT_LIMIT
 from syncline_server.storage.errors import StorageError
 from syncline_server.storage.redis import embedded
 from syncline_server.storage.redis.address import Address
@@ -23,9 +24,6 @@ from syncline_server.storage.redis.connection import (
 )
 
 __all__ = ["WAIT_LIMIT", "Cluster", "ClusterNode", "free_ports"]
-
-WAIT_LIMIT = 30.0
-"""Seconds after which a wait fails."""
 
 SLOTS = 16_384
 

@@ -80,9 +80,7 @@ OPERATIONS: dict[str, Operation] = {
 
 bounded = of_hypothesis(
     max_examples=15,
-    derandomize=True,
     database=None,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
+from support.limits import WAIT_LIMIT
 from support.server import RunningServer
 
 __all__ = ["Scrape", "hits", "hits_reach", "scrape"]
@@ -58,6 +59,6 @@ def hits(server: RunningServer, bound: str) -> float:
 
 async def hits_reach(server: RunningServer, bound: str, count: int) -> None:
     """Return when a limit was hit `count` times; polls, because no event reports it."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_LIMIT):
         while hits(server, bound) < count:
             await asyncio.sleep(0.05)

@@ -14,11 +14,9 @@ from urllib.parse import parse_qsl
 from twilio.request_validator import RequestValidator
 
 from support.http import Ask, HttpServer, Reply
+from support.limits import WAIT_LIMIT
 
 __all__ = ["Answer", "Delivery", "Receiver", "in_order", "revisions"]
-
-WAIT_LIMIT = 60.0
-"""Seconds after which a wait fails."""
 
 
 @dataclass(frozen=True, slots=True)

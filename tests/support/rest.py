@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import httpx2
 
+from support.limits import WAIT_LIMIT
 from support.server import RunningServer
 
 __all__ = ["RestClient"]
@@ -27,7 +28,7 @@ class RestClient:
         self.http = httpx2.Client(
             auth=server.basic if token is None else None,
             headers={} if token is None else {"Authorization": f"Bearer {token}"},
-            timeout=20,
+            timeout=WAIT_LIMIT,
             verify=False,
         )
 

@@ -29,6 +29,7 @@ from syncline_server.auth.authenticator import mint_token
 from syncline_server.config.credentials import Credentials, load_credentials
 
 from .forking import ForkedProcess, Start, fork_command
+from .limits import WAIT_LIMIT
 
 __all__ = [
     "START_TIMEOUT",
@@ -44,7 +45,7 @@ __all__ = [
 SYNCLINE = Path(sys.executable).with_name("syncline")
 """The installed command."""
 
-START_TIMEOUT = 30
+START_TIMEOUT = WAIT_LIMIT
 """Seconds in which a server must be ready after its start, or ended after SIGTERM."""
 
 _READY = re.compile(r"Syncline \S+ is ready at (?P<url>https?://\S+:(?P<port>\d+))\n")
@@ -228,8 +229,11 @@ class RunningServer:
 
 
 def _launch(start: Start) -> ForkedProcess | subprocess.Popen[bytes]:
-    # A forked process has its modules already, so nothing that `PYTHONPATH` names would be loaded.
-    is_forked = not RunningServer.is_installed and "PYTHONPATH" not in start.environ
+    # Python and the loader read these variables only when a program starts.
+    read_early = {name for name in start.environ if name.startswith(("PYTHON", "LD_", "DYLD_"))}
+    is_forked = not RunningServer.is_installed and all(
+        start.environ[name] == os.environ.get(name) for name in read_early
+    )
     return (fork_command if is_forked else _start_installed)(start)
 
 

@@ -16,13 +16,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.typing import Subprotocol
 
+from support.limits import WAIT_LIMIT as WAIT
 from support.server import RunningServer
 from syncline_protocol.native import SUBPROTOCOL
 
 __all__ = ["WAIT", "NativeSocket", "native_socket", "slow_socket", "websocket_url"]
-
-WAIT = 20
-"""Seconds after which a wait of a test fails."""
 
 Message = dict[str, Any]
 

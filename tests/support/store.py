@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from support.limits import WAIT_LIMIT
 from support.relay import Relay
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Code, Refusal
@@ -58,9 +59,6 @@ LOST = ["commit", "answer"]
 
 OPS = [None, "op-1"]
 """Operation ids of a write that is lost."""
-
-WAIT_LIMIT = 10.0
-"""Seconds after which a wait fails."""
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,10 @@
-"""Hypothesis strategies and settings for property tests."""
+"""Hypothesis strategies for property tests."""
 
 from __future__ import annotations
 
-from hypothesis import settings
 from hypothesis import strategies as st
 
-__all__ = ["bounded", "json_objects", "json_values", "text"]
-
-bounded = settings(max_examples=100, derandomize=True, deadline=None)
-"""Settings of every property test: the same examples in each run, and few, to keep runs short."""
+__all__ = ["json_objects", "json_values", "text"]
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 """Short strings without surrogates, which UTF-8 cannot encode."""

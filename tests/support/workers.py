@@ -6,12 +6,10 @@ import asyncio
 
 import psutil
 
+from support.limits import WAIT_LIMIT
 from support.server import RunningServer
 
 __all__ = ["WAIT_LIMIT", "until_workers", "workers"]
-
-WAIT_LIMIT = 30.0
-"""Seconds after which a wait fails."""
 
 
 def workers(server: RunningServer) -> set[int]:

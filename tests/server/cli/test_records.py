@@ -7,7 +7,7 @@ import orjson
 import pytest
 from hypothesis import given
 
-from support.strategies import bounded, json_objects
+from support.strategies import json_objects
 from syncline import JsonObject
 from syncline_protocol.fields import TTL_LIMIT
 from syncline_server.cli.export_lines import from_line
@@ -46,7 +46,6 @@ def test_a_line_and_a_resource_say_the_same() -> None:
     assert from_resource(RESOURCE) == replace(record, label=f"{sid} ('{name}')")
 
 
-@bounded
 @given(json_objects)
 def test_data_comes_through_a_line_as_it_is(data: JsonObject) -> None:
     read = from_line(to_line({"data": data}), "line 1")

@@ -9,7 +9,8 @@ import pytest
 
 from support.account import Account
 from support.command import CommandLine
-from support.receiver import WAIT_LIMIT, Answer, Receiver
+from support.limits import WAIT_LIMIT
+from support.receiver import Answer, Receiver
 from support.server import SYNCLINE, RunningServer, clean_environ
 from support.terminal import on_terminal
 from syncline_server.cli.webhooks import _table

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from support.api import DocumentsApi, unique
 from support.server import RunningServer
-from support.strategies import bounded, json_values, text
+from support.strategies import json_values, text
 
 METHODS = st.sampled_from(["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "PUT"])
 
@@ -92,7 +92,6 @@ def check(reply: httpx2.Response) -> None:
 
 
 @given(METHODS, addresses, queries, headers, bodies)
-@bounded
 def test_any_request_about_a_document(
     api: DocumentsApi,
     method: str,
@@ -109,7 +108,6 @@ def test_any_request_about_a_document(
 
 
 @given(st.sampled_from(["POST", "PATCH"]), headers, bodies)
-@bounded
 def test_any_write_to_a_document(
     api: DocumentsApi, method: str, headers: dict[str, Any], body: bytes
 ) -> None:
@@ -163,7 +161,6 @@ item_queries = queries | st.sampled_from(
     headers,
     item_bodies,
 )
-@bounded
 def test_any_request_about_an_item(
     api: DocumentsApi,
     method: str,
@@ -181,7 +178,6 @@ def test_any_request_about_an_item(
 
 
 @given(st.sampled_from(["GET", "POST"]), st.none() | addresses, queries, headers, settings)
-@bounded
 def test_any_request_about_a_service(
     api: DocumentsApi,
     method: str,
@@ -197,7 +193,6 @@ def test_any_request_about_a_service(
 
 
 @given(st.sampled_from(["GET", "POST", "DELETE"]), addresses, queries, headers, settings)
-@bounded
 def test_any_request_about_a_permission(
     api: DocumentsApi,
     method: str,
@@ -214,7 +209,6 @@ def test_any_request_about_a_permission(
 
 
 @given(METHODS.map(str.encode) | printable, printable, st.binary(max_size=100))
-@bounded
 def test_any_bytes_are_answered_or_dropped(
     server: RunningServer, method: bytes, target: bytes, rest: bytes
 ) -> None:

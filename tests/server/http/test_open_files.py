@@ -12,7 +12,7 @@ from contextlib import ExitStack
 import httpx2
 import psutil
 
-from support.metrics import scrape
+from support.metrics import Scrape
 from support.server import StartServer
 from support.workers import workers
 
@@ -52,10 +52,11 @@ def test_refusals_near_the_limit(fresh_server: StartServer) -> None:
         assert replies[0].startswith(b"HTTP/1.1 200")
         assert replies[-1].startswith(b"HTTP/1.1 503")
     refused = sum(reply.startswith(b"HTTP/1.1 503") for reply in replies)
-    # The server notices one after the other that the connections are closed.
-    while httpx2.get(f"{server.url}/healthz").status_code == 503:
+    # The server notices one after the other that the connections are closed; until then, it may
+    # refuse any request.
+    while (reply := httpx2.get(f"{server.url}/metrics")).status_code == 503:
         refused += 1
-    assert scrape(server).value("syncline_file_limit_refusals_total") == refused > 20
+    assert Scrape(reply.text).value("syncline_file_limit_refusals_total") == refused > 20
     lines = re.findall(r"127.0.0.1:\d+ was refused, .*", server.log.read_text())
     assert 1 <= len(lines) < 5
     assert f"the limit of {LIMIT} open files is reached" in lines[0]

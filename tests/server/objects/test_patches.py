@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.strategies import bounded, json_objects, json_values, text
+from support.strategies import json_objects, json_values, text
 from syncline_protocol import jsondata
 from syncline_protocol.documents import Increment, MergePatch, OperationsPatch, PatchBody
 from syncline_protocol.errors import Code, Refusal
@@ -85,7 +85,6 @@ class TestMerge:
     def test_removing_what_is_not_there_changes_nothing(self) -> None:
         assert merged({"a": 1}, {"b": None}) == {"a": 1}
 
-    @bounded
     @given(json_objects, json_objects)
     def test_a_merge_patch_applied_again_changes_nothing(self, data: Any, patch: Any) -> None:
         once = merged(data, patch)
@@ -278,7 +277,6 @@ class TestOperations:
     def test_none_at_all_changes_nothing(self) -> None:
         assert operated({"a": 1}) == {"a": 1}
 
-    @bounded
     @given(json_objects, json_objects)
     def test_what_leads_from_one_state_to_another_does(self, data: Any, result: Any) -> None:
         assert operated(data, *jsonpatch.make_patch(data, result).patch) == result
@@ -429,7 +427,6 @@ class TestIncrement:
         assert orjson.loads(data) == {"a": total}
         assert isinstance(orjson.loads(data)["a"], float)
 
-    @bounded
     @given(st.integers(-(2**62), 2**62), st.lists(st.integers(-1000, 1000)))
     def test_increments_add_up_exactly(self, start: int, steps: list[int]) -> None:
         data: Any = {"a": {"b": start}}
@@ -536,7 +533,6 @@ class TestEveryPatch:
         assert refusal.code is Code.INVALID_JSON
         assert "half of a surrogate pair" in refusal.message
 
-    @bounded
     @given(json_objects, json_objects)
     def test_neither_the_data_nor_the_patch_is_altered(self, data: Any, value: Any) -> None:
         bodies: list[PatchBody] = [
@@ -567,7 +563,6 @@ class TestEveryPatch:
         optional={"path": pointers | json_values, "from": pointers, "value": json_values},
     )
 
-    @bounded
     @given(json_objects, st.lists(operations | json_values, max_size=6))
     def test_any_operations_give_data_or_a_refusal(self, data: Any, operations: Any) -> None:
         data = {"a": data, "b": [data, 0]}
@@ -579,7 +574,6 @@ class TestEveryPatch:
         else:
             assert isinstance(result, dict)
 
-    @bounded
     @given(json_objects, st.dictionaries(pointers, st.integers(-9, 9) | st.floats(-9, 9)))
     def test_any_increments_give_data_or_a_refusal(self, data: Any, by: Any) -> None:
         data = {"a": data, "b": [data, 0]}

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -289,13 +288,6 @@ def test_without_a_collector_the_server_serves_and_stops(fresh_server: StartServ
 
 
 class TestOff:
-    def test_nothing_of_it_is_loaded(self) -> None:
-        code = (
-            "import sys, syncline_server.runtime.app; "
-            "sys.exit('syncline_server.observability.tracing' in sys.modules)"
-        )
-        assert subprocess.run([sys.executable, "-c", code]).returncode == 0
-
     def test_a_caller_who_asks_gets_no_trace(self, server: RunningServer) -> None:
         with DocumentsApi(server) as api:
             assert api.call("POST", headers={"traceparent": SAMPLED}).status_code == 201

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from support.api import unique
 from support.server import RunningServer
 from support.socket import NativeSocket, native_socket
-from support.strategies import bounded
 from syncline_protocol.documents import Updated
 from syncline_protocol.items import Change, ChangeKind, Item, ItemsChanged, ItemsReset
 from syncline_protocol.objects import Event, Removed
@@ -132,7 +131,6 @@ class TestAboveTheMark:
 
         assert everything(send_queue) == [b"a1", b"a2"]
 
-    @bounded
     @given(
         st.lists(
             st.tuples(st.sampled_from(["update", "remove", "reply", "take"]), st.integers(0, 3))

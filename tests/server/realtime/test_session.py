@@ -10,6 +10,7 @@ import pytest
 
 from support.api import unique
 from support.backend import Caller, make_backend
+from support.limits import WAIT_LIMIT
 from support.store import Store, eventually
 from syncline_protocol.commands import Command, Get, Open, Remove, SetTtl, Unsubscribe
 from syncline_protocol.documents import Document, Increment, Patch, Set, Updated
@@ -33,7 +34,7 @@ from syncline_server.storage.results import Written
 LIMIT = 3
 """Documents that one session may have open."""
 
-WAIT = 10
+WAIT = WAIT_LIMIT
 """Seconds after which what a test waits for counts as missing."""
 
 

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from support.api import DocumentsApi, unique
-from support.server import RunningServer, StartServer
+from support.server import RunningServer, StartServer, StartSharedServer
 from support.socket import native_socket
 from support.stream import event_stream, events_url
 
@@ -205,7 +205,11 @@ class TestEnd:
 
         assert set(names) == {"state", "updated"}
 
-    async def test_a_slow_reader_gets_the_newest_state(self, server: RunningServer) -> None:
+    async def test_a_slow_reader_gets_the_newest_state(
+        self, shared_server: StartSharedServer
+    ) -> None:
+        # On a busy machine, the writes take longer than the default of this limit.
+        server = shared_server("--slow-reader-timeout=600")
         async with native_socket(server) as writer:
             first = await writer.document("open", document=unique())
             reader = _SlowStream(server, first["sid"], server.token())

@@ -12,7 +12,8 @@ import pytest
 from support.account import Account
 from support.api import unique
 from support.collections import CollectionsApi
-from support.receiver import WAIT_LIMIT, Answer, Delivery, Receiver
+from support.limits import WAIT_LIMIT
+from support.receiver import Answer, Delivery, Receiver
 from support.server import RunningServer, StartSharedServer
 
 OPTIONS = ("--webhook-networks=127.0.0.0/8", "--webhook-retry-time=0")

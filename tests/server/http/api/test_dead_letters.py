@@ -11,7 +11,8 @@ import httpx2
 import pytest
 
 from support.account import Account
-from support.receiver import WAIT_LIMIT, Answer, Receiver
+from support.limits import WAIT_LIMIT
+from support.receiver import Answer, Receiver
 from support.server import RunningServer
 from syncline_protocol.dates import parse
 

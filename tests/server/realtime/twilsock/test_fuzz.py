@@ -22,6 +22,7 @@ from uvicorn.server import ServerState
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from support.limits import WAIT_LIMIT
 from support.store import Store, eventually
 from support.twilsock import DIALECTS
 from syncline_protocol import twilsock
@@ -39,7 +40,7 @@ from syncline_server.runtime.app import create_app
 FRAMES = 10_000
 CLIENTS = 8
 BURST = 40
-WAIT = 20
+WAIT = WAIT_LIMIT
 
 LIMITS = Limits(
     url=8192,
@@ -195,7 +196,7 @@ class Expected:
 @asynccontextmanager
 async def serve(credentials: Credentials, tmp_path: Path, store: Store) -> AsyncIterator[str]:
     """The wire on a port of its own, in this process; its URL."""
-    settings = Settings(data_dir=tmp_path, connect_rate=100_000, ping_interval=1, ping_timeout=1)
+    settings = Settings(data_dir=tmp_path, connect_rate=100_000, ping_interval=1, ping_timeout=300)
     credentials = replace(credentials, master_key=make_master_key())
     app = create_app(settings, credentials, store.engine)
     config = uvicorn.Config(app.http, ws=app.socket, lifespan="off", log_config=None)
