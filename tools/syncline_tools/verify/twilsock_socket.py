@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
@@ -44,10 +44,13 @@ class TwilsockSocket:
         on_connect: Callable[[], None],
         on_lose: Callable[[Exception, bool], None],
         on_packet: Callable[[Packet], None],
+        capabilities: Sequence[str] = ("client_update",),
     ) -> None:
         """
         Args:
             url: of the link.
+            capabilities: what it says of itself; with `account_descriptor` it is the Kotlin SDK,
+                which receives its own messages.
             on_lose: called with the reason, and with True if there will be no other connection.
             on_packet: called with each packet, in order; pings are answered here.
         """
@@ -56,6 +59,7 @@ class TwilsockSocket:
         self._on_connect = on_connect
         self._on_lose = on_lose
         self._on_packet = on_packet
+        self._capabilities = list(capabilities)
         self._ids = itertools.count(1)
         self._socket: ClientConnection | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -128,7 +132,7 @@ class TwilsockSocket:
             "method": "init",
             "id": str(self.number()),
             "token": self._token(),
-            "capabilities": ["client_update"],
+            "capabilities": self._capabilities,
         }
         await socket.send(twilsock.encode(header, b""))
         reply = twilsock.decode(await _receive(socket))

@@ -86,6 +86,7 @@ class TwilsockClient:
             on_connect=self._on_connect,
             on_lose=self._on_lose,
             on_packet=self._on_packet,
+            capabilities=("client_update", "account_descriptor"),
         )
 
     @property
