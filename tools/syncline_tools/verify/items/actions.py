@@ -14,7 +14,7 @@ from .collection import Collection
 from .operation import ABSENT, Operation
 from .records import ItemsAnswered
 
-__all__ = ["CONTENDED", "EXPIRING", "FREE", "LIFE", "Actions", "expires"]
+__all__ = ["CONTENDED", "EXPIRING", "FREE", "GROUP", "LIFE", "Actions", "expires"]
 
 CONTENDED = ("contended-1", "contended-2")
 FREE = tuple(f"free/{number} ä%" for number in range(1, 7))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
-from .actions import CONTENDED, FREE
+from .actions import CONTENDED, FREE, GROUP
 from .collection import LIST, MAP, STREAM
 from .native import NativeClient
 from .observer import ItemObserver
@@ -63,7 +63,8 @@ OBSERVERS: dict[str, Wire[ItemObserver]] = {
         name="native",
         make=NativeClient,
         types=frozenset({MAP}),
-        scope=Scope(keys=(*CONTENDED, *FREE)),
+        # Of the batches, only two items each.
+        scope=Scope(keys=(*CONTENDED, *FREE, *GROUP[:2])),
     ),
     "part-sse": Wire(
         name="sse",
