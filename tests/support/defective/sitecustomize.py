@@ -1,6 +1,6 @@
 """Breaks a promise on purpose: Python imports this at its start where `PYTHONPATH` names it.
 
-`DEFECT` is JSON: the name of the file of a Lua script or a module, then pairs of a text in it and its
+`DEFECT` is JSON: the name of a file, a Lua script or a module, then pairs of a text in it and its
 replacement.
 """
 

@@ -81,9 +81,9 @@ def _disordered(items: ItemEvidence, seen: list[ItemSeen]) -> Iterator[Finding]:
         if isinstance(before, CollectionRemoved):
             yield _of(after, "it received something after the end")
         elif isinstance(after, ItemsChanged):
-            if after.connection == before.connection and after.revision <= before.revision:
-                yield _of(after, f"it received revision {after.revision} after {before.revision}")
-            revisions = [each.revision for each in after.changes]
+            oldest = min((each.revision for each in after.changes), default=after.revision)
+            if after.connection == before.connection and oldest <= before.revision:
+                yield _of(after, f"it received revision {oldest} after {before.revision}")
             # On other wires the last change may be of no use to the client.
             is_exact = items.wires[after.client] == STORE
             ends = [after.revision] if is_exact else revisions[-1:]
