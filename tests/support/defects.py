@@ -1,4 +1,4 @@
-"""Defects of the server's scripts, each of which breaks a promise about items."""
+"""Defects of the server, each of which breaks a promise about items."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from pathlib import Path
 __all__ = [
     "BATCH_HALF_APPLIED",
     "CONDITION_IGNORED",
+    "EVENTS_OUT_OF_ORDER",
+    "EVENT_BEFORE_REPLY",
+    "EVENT_DROPPED_FOR_ONE",
     "INDEX_USED_TWICE",
+    "PART_NOT_NARROWED",
     "REPLAY_MISSES_A_CHANGE",
     "REVISION_REUSED",
     "Defect",
@@ -21,14 +25,14 @@ DEFECTIVE = Path(__file__).with_name("defective")
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """A Lua script that is not as it should be.
+    """A Lua script, or a module, that is not as it should be.
 
     Attributes:
-        script: name of its file.
+        file: its name.
         pairs: texts in it, and what is in their place.
     """
 
-    script: str
+    file: str
     pairs: Sequence[tuple[str, str]]
 
     @property
@@ -36,7 +40,7 @@ class Defect:
         """The environment of a process that has the defect."""
         return {
             "PYTHONPATH": str(DEFECTIVE),
-            "DEFECT": json.dumps([self.script, *self.pairs]),
+            "DEFECT": json.dumps([self.file, *self.pairs]),
         }
 
 
@@ -71,3 +75,44 @@ REVISION_REUSED = Defect(
 REPLAY_MISSES_A_CHANGE = Defect(
     "replay.lua", [("if is_sent then", "if is_sent and at % 2 == 1 then")]
 )
+
+_WRITE = "self._cork.write_to_all(list(outlets.values()), frame)"
+
+EVENT_DROPPED_FOR_ONE = Defect(
+    "hub.py",
+    [
+        (
+            _WRITE,
+            "last = list(outlets.values())[: -1 if event.revision % 4 == 0 else None]\n"
+            "            self._cork.write_to_all(last, frame)",
+        )
+    ],
+)
+"""Of one event in four, the subscriber that came last receives nothing."""
+
+EVENTS_OUT_OF_ORDER = Defect(
+    "hub.py",
+    [
+        ("class Hub:", "DELAYED = {}\n\n\nclass Hub:"),
+        (
+            _WRITE,
+            "waiting = DELAYED.setdefault(id(form), [])\n"
+            "            waiting.append((list(outlets.values()), frame))\n"
+            "            for each in waiting[::-1] if len(waiting) > 1 else ():\n"
+            "                self._cork.write_to_all(*each)\n"
+            "            del waiting[len(waiting) % 2 :]",
+        ),
+    ],
+)
+"""Of two events, the second is sent first."""
+
+EVENT_BEFORE_REPLY = Defect(
+    "blocked_events.py",
+    [("return (\n            bool(self.writing_keys)", "return False and (\n            bool(1)")],
+)
+
+PART_NOT_NARROWED = Defect(
+    "event_sender.py",
+    [("event.narrowed(subscription.has)", "event.narrowed(lambda key: True)")],
+)
+"""A subscriber of a part receives all of a batch that has an item of the part."""

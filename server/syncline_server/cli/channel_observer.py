@@ -24,7 +24,7 @@ from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.data_set import DataSet
 from syncline_server.storage.redis.urls import engine_of
 from syncline_server.storage.rights import RightsChanged
-from syncline_tools.verify.items.collection import STREAM, Collection
+from syncline_tools.verify.items.collection import LIST, MAP, STREAM, Collection
 from syncline_tools.verify.items.records import ItemChange, ItemState
 from syncline_tools.verify.items.sight import ItemSight
 
@@ -66,6 +66,7 @@ class ChannelObserver:
     """
 
     receives_events = True
+    types = frozenset({LIST, MAP, STREAM})
 
     def __init__(self, redis_url: str, settings: Settings, *, sight: ItemSight) -> None:
         """Raises `SettingError`: the URL cannot be used."""

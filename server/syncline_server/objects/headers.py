@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from syncline_protocol import fields
@@ -47,7 +47,7 @@ class HeaderSource(Generic[StateT]):
         """As in `catch_up.Source`."""
         return await self._objects.get(self._at(service_sid, sid))
 
-    async def missed(self, topic: Topic) -> AsyncIterator[Event]:
+    async def missed(self, topic: Topic) -> AsyncGenerator[Event, None]:
         """As in `catch_up.Source`: one event, which replaces all that were missed."""
         state = await self.header(topic.service_sid, topic.sid)
         # A reply or an event may have raised this after the read. `advance` then finds the stored

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, cast
 
 from syncline_protocol.items import ItemsReset
@@ -26,7 +26,7 @@ class ItemSource(HeaderSource[Header]):
         super().__init__(backend.objects, type_, backend.hub.now_ms)
         self._items = backend.items
 
-    async def missed(self, topic: Topic) -> AsyncIterator[Event]:
+    async def missed(self, topic: Topic) -> AsyncGenerator[Event, None]:
         """As in `catch_up.Source`: what changed since the revision that subscribers have."""
         at = self._at(topic.service_sid, topic.sid)
         header = await self.header(topic.service_sid, topic.sid)

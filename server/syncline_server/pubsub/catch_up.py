@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
 from typing import Protocol
 
 from syncline_protocol.errors import Refusal
@@ -22,6 +23,9 @@ logger = logging.getLogger("syncline.hub")
 TOPICS_AT_ONCE = 500
 """Objects that are read from Redis at a time."""
 
+OVERTAKEN_PAUSE = 0.05
+"""Seconds before an object is read again whose changes came live during the last read."""
+
 ReadReaders = Callable[[str, str, Sequence[str]], Awaitable[set[str]]]
 """Returns the identities, among those given, that may read the object of a service and a SID."""
 
@@ -32,7 +36,7 @@ class Source(Protocol):
     async def header(self, service_sid: str, sid: str) -> Header | None:
         """The header of the object with this SID; None if there is none."""
 
-    def missed(self, topic: Topic) -> AsyncIterator[Event]:
+    def missed(self, topic: Topic) -> AsyncGenerator[Event, None]:
         """The events that bring subscribers from `topic.revision` to the stored state.
 
         They come in revision order. An object that is gone has `topic.make_removal` as its last
@@ -75,15 +79,29 @@ class CatchUp:
                 # Rights first: a `RightsChanged` may have been missed too, and an identity that
                 # lost the right must not receive the state (promise 6).
                 await self._end_unentitled(topic)
-                # Events that came during the reads may be newer: `deliver` drops an older state.
-                async for event in source.missed(topic):
-                    self._deliver(event)
+                is_done = await self._deliver_missed(source, topic)
             except (Refusal, StorageError) as error:
                 logger.debug("%s cannot be compared yet: %s", topic.sid, error)
                 # Try again until it works: no later event may come to show the gap (promise 3).
                 await asyncio.sleep(PAUSE_LIMIT)
             else:
-                return
+                if is_done:
+                    return
+                await asyncio.sleep(OVERTAKEN_PAUSE)
+
+    async def _deliver_missed(self, source: Source, topic: Topic) -> bool:
+        """Deliver what was missed; False if live events came during the reads, and it differs now.
+
+        An older state is no harm, because `deliver` drops it. Changes of items are: they would come
+        twice, and those of an item that was created and removed since are left out, while the
+        subscribers have received its creation live.
+        """
+        async with aclosing(source.missed(topic)) as events:
+            async for event in events:
+                if event.replayable and event.previous < topic.revision < event.revision:
+                    return False
+                self._deliver(event)
+        return True
 
     async def _end_unentitled(self, topic: Topic) -> None:
         """End the subscriptions of identities that have lost the right to read."""

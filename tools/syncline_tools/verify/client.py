@@ -32,6 +32,7 @@ __all__ = [
     "REQUEST_TIMEOUT",
     "KnownState",
     "WireClient",
+    "bare_options",
 ]
 
 OPEN_TIMEOUT = 3.0
@@ -90,7 +91,7 @@ class WireClient:
         self._connection = Connection(
             Server.parse(url),
             TokenSource(token),
-            _options(transport),
+            bare_options(transport),
             on_event=self._on_event,
             on_state=self._on_state,
         )
@@ -296,7 +297,8 @@ class _Writing:
         self._client.answer(self._number, outcome, **known)
 
 
-def _options(transport: TransportChoice) -> Options:
+def bare_options(transport: TransportChoice) -> Options:
+    """Those of a connection that shows every event, and comes back quickly after a fault."""
     return Options(
         transport=transport,
         open_timeout=OPEN_TIMEOUT,

@@ -20,6 +20,7 @@ from .items.records import (
     ItemsReplayed,
     ItemState,
     MessageReceived,
+    MessagesMissed,
     Part,
 )
 from .records import (
@@ -69,6 +70,7 @@ _KINDS: dict[str, type[Record]] = {
         Joined,
         Lost,
         MessageReceived,
+        MessagesMissed,
         Missing,
         Opened,
         Read,

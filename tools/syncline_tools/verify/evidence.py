@@ -127,7 +127,7 @@ class Evidence:
     def _add_record(self, record: Record, place: int) -> None:
         match record:
             case ItemRecord():
-                self.items.add(record)
+                self.items.add(record, place)
             case Opened() | Updated() | Removed() | Missing():
                 self.seen[record.document, record.client].append(record)
                 self.places[id(record)] = place

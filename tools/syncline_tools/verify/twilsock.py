@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import random
 from collections.abc import Callable
 from typing import Any
 
 import orjson
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from syncline import ConnectionLost, JsonObject
-from syncline_protocol import twilsock
+from syncline import JsonObject
 from syncline_protocol.errors import Code
-from syncline_protocol.twilsock import MalformedFrame, Packet
+from syncline_protocol.twilsock import Packet
 
-from .client import BACKOFF_LIMIT, OPEN_TIMEOUT, KnownState
+from .client import KnownState
 from .history import History
 from .sight import Sight
+from .twilsock_socket import ANSWER_TIMEOUT, EVENT_PROTOCOL, SUBSCRIPTIONS, TwilsockSocket
 
 __all__ = ["TwilsockSubscriber"]
-
-PATH = "/v3/wsconnect"
-
-SUBSCRIPTIONS = "/v4/Subscriptions"
-
-EVENT_PROTOCOL = 4
-
-ANSWER_TIMEOUT = 2.0
-"""Seconds after which a subscription without an outcome is asked for again."""
-
-MESSAGE_LIMIT = 4 * 2**20
-"""Bytes in a message of the server, at most."""
-
-CLOSE_TIMEOUT = 1.0
 
 
 class TwilsockSubscriber:
@@ -57,29 +39,28 @@ class TwilsockSubscriber:
         """`url`: of the link."""
         self.name = name
         self.sight = Sight(name, history, on_change)
-        self._url = url.replace("http", "ws", 1) + PATH
-        self._token = token
-        self._ids = itertools.count(1)
         self._known: dict[str, KnownState] = {}
         self._replayed: dict[str, KnownState] = {}
         self._waiting: dict[str, asyncio.Event] = {}
-        self._socket: ClientConnection | None = None
-        self._keeper: asyncio.Task[None] | None = None
         self._resuming: asyncio.Task[None] | None = None
+        self._socket = TwilsockSocket(
+            url,
+            token,
+            on_connect=self._on_connect,
+            on_lose=self._on_lose,
+            on_packet=self._on_packet,
+        )
 
     async def open(self) -> None:
         """Connect; raises `ConnectionLost`."""
-        socket = await self._dial()
-        self._keeper = asyncio.create_task(self._keep_open(socket))
+        await self._socket.open()
 
     async def close(self) -> None:
         """End the connection permanently."""
-        tasks = [task for task in (self._keeper, self._resuming) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if self._socket is not None:
-            await self._socket.close()
+        if self._resuming is not None:
+            self._resuming.cancel()
+            await asyncio.gather(self._resuming, return_exceptions=True)
+        await self._socket.close()
 
     async def subscribe(self, document: str) -> None:
         """Subscribe; returns when that is done, or the document is gone."""
@@ -92,52 +73,14 @@ class TwilsockSubscriber:
             except TimeoutError:
                 pass  # what can succeed later has no outcome
 
-    async def _dial(self) -> ClientConnection:
-        try:
-            async with asyncio.timeout(OPEN_TIMEOUT):
-                socket = await connect(
-                    self._url,
-                    open_timeout=None,
-                    close_timeout=CLOSE_TIMEOUT,
-                    max_size=MESSAGE_LIMIT,
-                )
-                await self._introduce(socket)
-        except (OSError, InvalidHandshake, ConnectionClosed, MalformedFrame) as error:
-            raise ConnectionLost(f"no Twilsock at {self._url}: {error!r}") from error
-        return socket
+    def _on_connect(self) -> None:
+        self.sight.connect()
+        self._resuming = asyncio.create_task(self._resume())
 
-    async def _introduce(self, socket: ClientConnection) -> None:
-        header = {"token": self._token(), "capabilities": ["client_update"]}
-        await socket.send(self._packet("init", header))
-        reply = twilsock.decode(await _receive(socket))
-        status = reply.header.get("status", {})
-        if status.get("code") != 200:
-            await socket.close()
-            raise ConnectionLost(f"Twilsock refused: {status}")
-
-    async def _keep_open(self, socket: ClientConnection) -> None:
-        while True:
-            self._socket = socket
-            self.sight.connect()
-            self._resuming = asyncio.create_task(self._resume())
-            try:
-                while True:
-                    await self._handle_packet(socket, twilsock.decode(await _receive(socket)))
-            except ConnectionClosed as closed:
-                self._resuming.cancel()
-                self.sight.lose(closed, final=False)
-            except Exception as error:
-                self.sight.lose(error, final=True)
-                raise
-            socket = await self._dial_again()
-
-    async def _dial_again(self) -> ClientConnection:
-        while True:
-            await asyncio.sleep(random.uniform(0, BACKOFF_LIMIT))
-            try:
-                return await self._dial()
-            except ConnectionLost:
-                continue
+    def _on_lose(self, reason: Exception, final: bool) -> None:
+        if self._resuming is not None:
+            self._resuming.cancel()
+        self.sight.lose(reason, final=final)
 
     async def _resume(self) -> None:
         for document in self._known:
@@ -149,31 +92,17 @@ class TwilsockSubscriber:
         wanted: JsonObject = {"object_sid": document, "object_type": "document"}
         if known is not None:
             wanted["last_event_id"] = known.revision
-        request = {"method": "POST", "host": "sync", "path": SUBSCRIPTIONS, "headers": {}}
         body = {
             "event_protocol_version": EVENT_PROTOCOL,
             "action": "establish",
-            "correlation_id": next(self._ids),
+            "correlation_id": self._socket.number(),
             "requests": [wanted],
         }
-        header = {"active_grant": "data_sync", "http_request": request}
-        await self._send(self._packet("message", header, orjson.dumps(body)))
+        await self._socket.send("POST", SUBSCRIPTIONS, orjson.dumps(body), host="sync")
 
-    async def _send(self, packet: bytes) -> None:
-        try:
-            if self._socket is not None:
-                await self._socket.send(packet)
-        except ConnectionClosed:
-            pass  # the reader notices it too
-
-    def _packet(self, method: str, header: JsonObject, payload: bytes = b"") -> bytes:
-        return twilsock.encode({"method": method, "id": str(next(self._ids)), **header}, payload)
-
-    async def _handle_packet(self, socket: ClientConnection, packet: Packet) -> None:
+    def _on_packet(self, packet: Packet) -> None:
         if packet.method == "notification":
             self._handle_event(orjson.loads(packet.payload))
-        if packet.method in ("notification", "ping"):
-            await self._send(twilsock.encode_reply(packet.id))
 
     def _handle_event(self, body: JsonObject) -> None:
         match body["event_type"]:
@@ -216,8 +145,3 @@ class TwilsockSubscriber:
         outcome = self._waiting.pop(document, None)
         if outcome is not None:
             outcome.set()
-
-
-async def _receive(socket: ClientConnection) -> bytes:
-    message = await socket.recv()
-    return message.encode() if isinstance(message, str) else message

@@ -20,7 +20,7 @@ from syncline_tools.verify.items.checks_contention import (
     check_item_conditions,
     check_item_indexes,
 )
-from syncline_tools.verify.items.client import ABSENT
+from syncline_tools.verify.items.operation import ABSENT
 from syncline_tools.verify.items.records import ItemChange
 from syncline_tools.verify.records import Outcome
 

@@ -16,8 +16,8 @@ from support.item_histories import (
     state,
     wrote,
 )
+from syncline_tools.verify.items.checks_complete import check_item_complete
 from syncline_tools.verify.items.checks_events import (
-    check_item_complete,
     check_item_converged,
     check_item_order,
     check_item_replay,

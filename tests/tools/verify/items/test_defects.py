@@ -10,7 +10,11 @@ import pytest
 from support.defects import (
     BATCH_HALF_APPLIED,
     CONDITION_IGNORED,
+    EVENT_BEFORE_REPLY,
+    EVENT_DROPPED_FOR_ONE,
+    EVENTS_OUT_OF_ORDER,
     INDEX_USED_TWICE,
+    PART_NOT_NARROWED,
     REPLAY_MISSES_A_CHANGE,
     REVISION_REUSED,
     Defect,
@@ -38,6 +42,25 @@ def test_a_script_that_breaks_a_promise(
 
     assert check in broken(
         run_until_conclusive(server, tmp_path, *SHORT, f"--types={types}", seconds=1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("defect", "check"),
+    [
+        pytest.param(EVENT_DROPPED_FOR_ONE, "item-complete", id="dropped-for-one"),
+        pytest.param(EVENTS_OUT_OF_ORDER, "item-order", id="out-of-order"),
+        pytest.param(EVENT_BEFORE_REPLY, "item-replies", id="event-before-reply"),
+        pytest.param(PART_NOT_NARROWED, "item-parts", id="foreign-key-in-a-part"),
+    ],
+)
+def test_a_delivery_that_breaks_a_promise(
+    fresh_server: StartServer, tmp_path: Path, defect: Defect, check: str
+) -> None:
+    server = fresh_server(environ=defect.environ)
+
+    assert check in broken(
+        run_until_conclusive(server, tmp_path, *SHORT, "--types=maps", seconds=1)
     )
 
 

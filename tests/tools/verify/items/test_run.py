@@ -6,8 +6,8 @@ from pathlib import Path
 
 from support.collections import CollectionsApi
 from support.server import RunningServer
-from support.verify import Outcome, broken, run_verify
-from syncline_tools.verify.items.records import CollectionCreated
+from support.verify import Outcome, broken, run_until_conclusive
+from syncline_tools.verify.items.records import CollectionCreated, ItemsJoined
 from syncline_tools.verify.plan import FaultKind
 
 CHECKS = {
@@ -18,10 +18,15 @@ CHECKS = {
     "item-batches",
     "item-order",
     "item-converged",
+    "item-complete",
+    "item-fresh",
+    "item-replay",
+    "item-removals",
+    "item-replies",
+    "item-parts",
+    "item-expiry",
 }
-"""What is judged without observers of events."""
-
-ON_EVENTS = {"item-complete", "item-replay", "item-removals"}
+"""What is judged of a map."""
 
 
 class TestGreen:
@@ -32,7 +37,7 @@ class TestGreen:
 
     def test_every_promise_was_put_to_the_test(self, recorded_items: Outcome) -> None:
         examined = {each["name"]: each["examined"] for each in recorded_items.verdict["checks"]}
-        assert CHECKS | ON_EVENTS | {"item-indexes", "item-expiry", "messages"} <= set(examined)
+        assert CHECKS | {"item-indexes", "messages"} <= set(examined)
         assert [name for name, count in examined.items() if not count] == ["commands"]
         assert set(recorded_items.verdict["figures"]["faults"]) <= set(FaultKind)
 
@@ -47,14 +52,18 @@ class TestGreen:
                 assert objects.call("GET", each.collection).status_code == 404
 
 
-def test_without_the_servers_redis_only_what_is_read_is_judged(
+def test_every_wire_is_judged_without_the_servers_redis(
     server: RunningServer, tmp_path: Path
 ) -> None:
     # The token is made here: without the data directory nothing leads to its Redis.
     token = {"SYNCLINE_TOKEN": server.token(), "SYNCLINE_DATA_DIR": str(tmp_path / "none")}
-    options = ("--duration=1", "--patience=1", "--faults=none", "--types=maps", "--rate=100")
-    outcome = run_verify(server, tmp_path / "run", *options, extra_environ=token)
+    options = ("--patience=1", "--faults=none", "--types=maps", "--rate=100")
+    outcome = run_until_conclusive(
+        server, tmp_path / "run", *options, seconds=1, extra_environ=token
+    )
 
     assert outcome.broken == set()
     names = {each["name"] for each in outcome.verdict["checks"]}
-    assert names == CHECKS | {"item-expiry", "commands", "effect"}
+    assert names == CHECKS | {"commands", "effect"}
+    joined = [each for each in outcome.records if isinstance(each, ItemsJoined)]
+    assert {each.wire for each in joined} == {"items", "native", "pages", "sse", "twilsock"}

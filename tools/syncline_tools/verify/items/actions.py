@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from syncline import JsonObject
 from syncline_tools.verify.records import Outcome
 
-from .client import ABSENT, ItemWriter, Operation
+from .client import ItemWriter
 from .collection import Collection
+from .operation import ABSENT, Operation
 from .records import ItemsAnswered
 
-__all__ = ["EXPIRING", "LIFE", "Actions", "expires"]
+__all__ = ["CONTENDED", "EXPIRING", "FREE", "GROUP", "LIFE", "Actions", "expires"]
 
 CONTENDED = ("contended-1", "contended-2")
 FREE = tuple(f"free/{number} ä%" for number in range(1, 7))
@@ -73,6 +74,12 @@ class Actions:
             self._turns = [act for count, act in acts for _ in range(count)]
             self.chance.shuffle(self._turns)
         act = self._turns.pop()
+        if not writer.can_batch and act in (
+            self._tally_up,
+            self._write_group,
+            self._write_refused_group,
+        ):
+            act = self.contend
         await act(writer, map_)
 
     async def act_on_list(self, writer: ItemWriter, list_: Collection) -> None:
@@ -86,7 +93,7 @@ class Actions:
             index = self.chance.choice(self._indexes)
             await self._one(writer, list_, do="update", key=index)
         else:
-            await self._append(writer, list_, 3 if chance > 0.8 else 1)
+            await self._append(writer, list_, 3 if chance > 0.8 and writer.can_batch else 1)
 
     async def publish(self, writer: ItemWriter, stream: Collection) -> None:
         """Send a message."""

@@ -8,13 +8,10 @@ from syncline_tools.verify.evidence import Evidence
 from syncline_tools.verify.findings import Check
 
 from .checks_batches import check_item_batches
+from .checks_complete import check_item_complete
 from .checks_contention import check_item_conditions, check_item_indexes
-from .checks_events import (
-    check_item_complete,
-    check_item_converged,
-    check_item_order,
-    check_item_replay,
-)
+from .checks_delivery import check_item_fresh, check_item_parts, check_item_replies
+from .checks_events import check_item_converged, check_item_order, check_item_replay
 from .checks_lives import check_item_expiry, check_messages
 from .checks_revisions import check_item_removals, check_item_revisions
 from .checks_writes import check_item_kept, check_item_origin
@@ -33,7 +30,12 @@ _ON_ITEMS: tuple[OfItems, ...] = (
     check_item_converged,
 )
 
-_ON_EVENTS: tuple[OfItems, ...] = (check_item_complete, check_item_replay, check_item_removals)
+_ON_EVENTS: tuple[OfItems, ...] = (
+    check_item_complete,
+    check_item_fresh,
+    check_item_replay,
+    check_item_removals,
+)
 
 
 def item_checks(evidence: Evidence) -> Iterator[Check]:
@@ -48,5 +50,9 @@ def item_checks(evidence: Evidence) -> Iterator[Check]:
         yield check_item_indexes(evidence)
     if "map" in types:
         yield check_item_expiry(evidence)
+        if any(not items.scope(client).is_whole for client in items.observers):
+            yield check_item_parts(evidence)
+    if items.observers:
+        yield check_item_replies(evidence)
     if "stream" in types and items.observers:
         yield check_messages(evidence)

@@ -6,18 +6,24 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
+from syncline_tools.verify.calm import Calm
 from syncline_tools.verify.evidence import Evidence
 from syncline_tools.verify.findings import Check, Finding
 
+from .copies import SETTLING
 from .evidence import ItemEvidence, ItemWrite, Snapshot
+from .observer import STORE
 from .records import ItemsChanged, ItemsRead, ItemState
 
 __all__ = ["check_item_batches"]
 
+WITH_BATCHES = ("native", "sse")
+"""The wires on which a batch is one event."""
+
 
 def check_item_batches(evidence: Evidence) -> Check:
     """Nobody sees a part of a batch, and none of a batch that was refused."""
-    items = evidence.items
+    items, calm = evidence.items, Calm(evidence)
     batches = [write for write in items.writes.values() if write.invoked.is_batch]
     return Check.of(
         "item-batches",
@@ -30,11 +36,13 @@ def check_item_batches(evidence: Evidence) -> Check:
             chain.from_iterable(
                 chain(
                     chain.from_iterable(
-                        _part_of_event(items, event) for event in items.changes_of(sid)
+                        _part_of_event(items, event)
+                        for event in items.changes_of(sid)
+                        if _is_whole(items, calm, event)
                     ),
                     chain.from_iterable(
                         _part_of_snapshot(items, snapshot)
-                        for snapshot in items.snapshots[sid]
+                        for snapshot in items.snapshots_of_all(sid)
                         if not isinstance(snapshot, ItemsRead) or snapshot.is_atomic
                     ),
                 )
@@ -72,6 +80,19 @@ def _answered_apart(batches: list[ItemWrite]) -> Iterator[Finding]:
                 at=answered.at,
                 text=f"batch {batch.number} of {count} operations has the revisions {revisions}",
             )
+
+
+def _is_whole(items: ItemEvidence, calm: Calm, event: ItemsChanged) -> bool:
+    """True of an event that has all that was written at once.
+
+    The vendor's protocol has one notification for each item, an observer of a part has not all, and
+    what a client missed may come in portions.
+    """
+    wire, client = items.wires[event.client], event.client
+    if wire == STORE:
+        return True
+    is_live = calm.undisturbed(client, event.at - SETTLING, event.at)
+    return wire in WITH_BATCHES and items.scope(client).is_whole and is_live
 
 
 def _part_of_event(items: ItemEvidence, event: ItemsChanged) -> Iterator[Finding]:

@@ -11,8 +11,9 @@ from syncline_tools.verify.evidence import Evidence
 from syncline_tools.verify.findings import Check, Finding
 from syncline_tools.verify.losses import Losses
 
-from .client import ABSENT
 from .evidence import Applied, ItemEvidence
+from .observer import STORE
+from .operation import ABSENT
 from .records import ItemState
 
 __all__ = ["check_item_conditions", "check_item_indexes"]
@@ -138,7 +139,7 @@ def _follows(items: ItemEvidence, sid: str) -> dict[int, int]:
     """The revision of the collection before each revision, as events name it."""
     return {
         change.revision: event.previous
-        for event in items.changes_of(sid)
+        for event in items.changes_of(sid, STORE)
         for change in event.changes
     }
 

@@ -12,6 +12,7 @@ from syncline_tools.verify.losses import Losses
 from syncline_tools.verify.records import Connected
 
 from .evidence import Applied, ItemEvidence, ItemWrite
+from .observer import STORE
 from .records import ItemsChanged
 
 __all__ = ["check_item_expiry", "check_messages"]
@@ -68,7 +69,7 @@ def check_messages(evidence: Evidence) -> Check:
 def _untimely(items: ItemEvidence, sid: str, applied: Applied) -> Iterator[Finding]:
     ttl = applied.part.ttl or 0
     earliest, latest = applied.began + ttl, applied.at + ttl
-    for snapshot in items.snapshots[sid]:
+    for snapshot in items.snapshots_of_all(sid):
         is_there = any(state.key == applied.key for state in snapshot.items)
         if is_there and snapshot.began > latest + CLOCK_TOLERANCE:
             text = f"item {applied.key} was there {snapshot.began - latest:.2f} s after its expiry"
@@ -87,6 +88,8 @@ def _notified_late(evidence: Evidence, calm: Calm, sid: str, applied: Applied) -
     items, latest = evidence.items, applied.at + (applied.part.ttl or 0)
     for client in items.observers:
         seen = items.seen.get((sid, client), [])
+        if not items.scope(client).has(applied.key or ""):
+            continue
         if not seen or seen[0].at > applied.began:
             continue
         notified = [
@@ -134,20 +137,36 @@ def _wrong_messages(
 def _missing_messages(evidence: Evidence, calm: Calm, sid: str, client: str) -> Iterator[Finding]:
     items = evidence.items
     received = {each.write for each in items.messages.get((sid, client), ())}
-    joined = [each.at for each in evidence.connections[client] if isinstance(each, Connected)]
     end = evidence.ended.at if evidence.ended else 0.0
-    for write in items.writes_to(sid):
-        if (
-            joined
-            and write.is_acknowledged
-            and write.number not in received
-            and write.acknowledged_at + DELIVERED_WITHIN < end
-            and calm.undisturbed(client, write.invoked.at, write.acknowledged_at + DELIVERED_WITHIN)
-        ):
-            yield _lacking(sid, client, write)
+    lacking = [
+        write
+        for write in items.writes_to(sid)
+        if write.is_acknowledged
+        and write.number not in received
+        and write.acknowledged_at + DELIVERED_WITHIN < end
+        and calm.undisturbed(client, write.invoked.at, write.acknowledged_at + DELIVERED_WITHIN)
+        and _is_open(evidence, sid, client, write.invoked.at)
+    ]
+    # The server says how many messages it dropped because their reader was too slow.
+    counted = sum(each.count for each in items.missed.get((sid, client), ()))
+    for write in lacking[counted:]:
+        yield _without(sid, client, write)
 
 
-def _lacking(sid: str, client: str, write: ItemWrite) -> Finding:
+def _is_open(evidence: Evidence, sid: str, client: str, at: float) -> bool:
+    """True if a client had a stream open at that moment, on the connection of then."""
+    connected = [
+        each.at
+        for each in evidence.connections[client]
+        if isinstance(each, Connected) and each.at <= at
+    ]
+    if not connected or evidence.items.wires[client] == STORE:
+        return bool(connected)
+    opened = evidence.items.seen.get((sid, client), ())
+    return any(connected[-1] <= each.at <= at for each in opened)
+
+
+def _without(sid: str, client: str, write: ItemWrite) -> Finding:
     return Finding(
         document=sid,
         client=client,

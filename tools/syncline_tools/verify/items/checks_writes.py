@@ -13,6 +13,7 @@ from syncline_tools.verify.losses import Losses
 
 from .actions import expires
 from .evidence import Applied, ItemEvidence, ItemWrite, Sighting, Snapshot
+from .observer import STORE
 from .records import ItemState
 
 __all__ = [
@@ -67,7 +68,7 @@ def _older_than_acknowledged(
     newest = {key: list(accumulate(writes, _newer)) for key, writes in by_key.items()}
     times = {key: [each.at for each in writes] for key, writes in by_key.items()}
     removals = items.removing(sid)
-    for snapshot in items.snapshots[sid]:
+    for snapshot in items.snapshots_of_all(sid):
         shown = {state.key: state for state in snapshot.items}
         for key, moments in times.items():
             count = bisect_right(moments, snapshot.began)
@@ -127,7 +128,8 @@ def _forgotten(items: ItemEvidence, sid: str, applied: Sequence[Applied]) -> Ite
     """An event names the revision before it: none that was acknowledged lies between."""
     revisions = sorted({each.revision for each in applied if each.revision is not None})
     found = set[int]()
-    for event in items.changes_of(sid):
+    # On other wires an event may stand for several, from what its client had on.
+    for event in items.changes_of(sid, STORE):
         first = min((each.revision for each in event.changes), default=event.revision)
         place = bisect_right(revisions, event.previous)
         if place < len(revisions) and revisions[place] < first and revisions[place] not in found:

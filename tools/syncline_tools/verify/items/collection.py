@@ -35,6 +35,10 @@ class Collection:
         """How REST names the id of an item."""
         return "index" if self.type == LIST else "key"
 
+    def show_id(self, key: str) -> str | int:
+        """The id of an item as JSON has it."""
+        return int(key) if self.type == LIST else key
+
     def item_path(self, key: str) -> str:
         """Path of the resource of an item."""
         return f"{self.path}/Items/{quote(key, safe='')}"

@@ -6,13 +6,30 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from syncline_tools.verify.evidence import Evidence
+from syncline_tools.verify.findings import Finding
 from syncline_tools.verify.losses import Losses
 
 from .actions import expires
 from .evidence import ItemEvidence, ItemSeen
 from .records import CollectionRemoved, ItemChange, ItemsOpened, ItemsReplayed, ItemState
+from .scope import Scope
 
-__all__ = ["Copy", "LostChanges", "States", "apply", "differing", "rebuild", "stored_at"]
+__all__ = [
+    "SETTLING",
+    "Copy",
+    "LostChanges",
+    "States",
+    "apply",
+    "difference",
+    "index",
+    "is_tried",
+    "rebuild",
+    "stored_at",
+]
+
+SETTLING = 1.0
+"""Seconds after a disturbance in which a client may get the newest state of some items before
+older changes of others."""
 
 States = dict[str, ItemState]
 """Items by key; those that expire are not among them, because a reader does not see them any more
@@ -80,7 +97,7 @@ def stored_at(items: ItemEvidence, sid: str) -> dict[int, States]:
     """What was stored at each revision at which somebody read all of it."""
     return {
         each.revision: index(each.items)
-        for each in items.snapshots[sid]
+        for each in items.snapshots_of_all(sid)
         if each.revision is not None
     }
 
@@ -119,11 +136,38 @@ class LostChanges:
         """True if the state of an item in a copy may be such a one; None: it is removed there."""
         if state is None:
             return key in self.removals and self.losses.possible(self.removals[key], at)
-        since = self.seen.get((key, state.revision), at)
-        return state.revision not in self.acknowledged and self.losses.possible(since, at)
+        return self.may_be_lost(key, state.revision, at)
+
+    def may_be_lost(self, key: str, revision: int, at: float) -> bool:
+        """True if the change of an item to a revision may have been lost by that time."""
+        since = self.seen.get((key, revision), at)
+        return revision not in self.acknowledged and self.losses.possible(since, at)
 
 
-def differing(copy: States, stored: States, lost: LostChanges, at: float) -> str | None:
+def difference(
+    copy: Copy, known: dict[int, States], lost: LostChanges, scope: Scope, *, how: str
+) -> Iterator[Finding]:
+    """How a copy of a part differs from the state at its revision, if that is known."""
+    stored = known.get(copy.revision)
+    if stored is None:
+        return
+    part = {key: state for key, state in stored.items() if scope.has(key)}
+    text = _differing(copy.items, part, lost, copy.seen.at)
+    if text is not None:
+        yield Finding(
+            document=copy.seen.collection,
+            client=copy.seen.client,
+            at=copy.seen.at,
+            text=f"at revision {copy.revision}, {how}: {text}",
+        )
+
+
+def is_tried(each: ItemSeen) -> bool:
+    """True of changes that were read, and that no copy went on from."""
+    return isinstance(each, ItemsReplayed) and not each.is_adopted
+
+
+def _differing(copy: States, stored: States, lost: LostChanges, at: float) -> str | None:
     """The first difference of a copy at that time, in words; None if there is none."""
     for key in sorted(copy.keys() | stored.keys()):
         mine, other = copy.get(key), stored.get(key)

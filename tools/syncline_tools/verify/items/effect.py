@@ -18,9 +18,11 @@ def untested_items(items: ItemEvidence) -> Iterator[Finding]:
         if not any(write.is_acknowledged for write in items.writes_to(sid)):
             yield Finding(document=sid, text=f"no write to a {created.type} was acknowledged")
     for client in items.observers:
-        if items.collections and not any(
+        has_changes = any(
             isinstance(each, ItemsChanged)
             for sid in items.collections
             for each in items.seen.get((sid, client), ())
-        ):
-            yield Finding(client=client, text="it never received a change of an item")
+        )
+        has_messages = any(items.messages.get((sid, client)) for sid in items.created)
+        if not (has_changes or has_messages):
+            yield Finding(client=client, text="it never received a change of an item, or a message")

@@ -21,8 +21,10 @@ from .records import (
     ItemsReplayed,
     ItemState,
     MessageReceived,
+    MessagesMissed,
     Part,
 )
+from .scope import WHOLE, Scope
 
 __all__ = ["Applied", "ItemEvidence", "ItemSeen", "ItemWrite", "Sighting", "Snapshot"]
 
@@ -101,16 +103,20 @@ class ItemEvidence:
 
     Attributes:
         wires: of each client.
+        scopes: the items that each client observes.
         observers: the clients that receive events.
         created: by SID.
         writes: by number, in the order of their numbers.
         snapshots: by collection.
         seen: by collection and client, of the observers of events.
         messages: by stream and client.
+        missed: what subscribers were notified to have missed of messages, by stream and client.
+        places: where in the history each thing that was received, and each answer, is, by identity.
         duplicated: when all that a client had sent was sent again, by client.
     """
 
     wires: dict[str, str] = field(default_factory=dict)
+    scopes: dict[str, Scope] = field(default_factory=dict)
     observers: list[str] = field(default_factory=list)
     created: dict[str, CollectionCreated] = field(default_factory=dict)
     writes: dict[int, ItemWrite] = field(default_factory=dict)
@@ -119,14 +125,19 @@ class ItemEvidence:
     messages: dict[tuple[str, str], list[MessageReceived]] = field(
         default_factory=lambda: defaultdict(list)
     )
-
+    missed: dict[tuple[str, str], list[MessagesMissed]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    places: dict[int, int] = field(default_factory=dict)
     duplicated: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, record: ItemRecord) -> None:
-        """Take the next record of a history."""
+    def add(self, record: ItemRecord, place: int) -> None:
+        """Take the next record of a history, and its place there."""
+        self.places[id(record)] = place
         match record:
             case ItemsJoined():
                 self.wires[record.client] = record.wire
+                self.scopes[record.client] = Scope(prefix=record.prefix, keys=record.keys)
                 if record.receives_events:
                     self.observers.append(record.client)
             case CollectionCreated():
@@ -145,6 +156,8 @@ class ItemEvidence:
                 self.seen[record.collection, record.client].append(record)
             case MessageReceived():
                 self.messages[record.collection, record.client].append(record)
+            case MessagesMissed():
+                self.missed[record.collection, record.client].append(record)
 
     @property
     def collections(self) -> list[str]:
@@ -173,12 +186,20 @@ class ItemEvidence:
             )
         ]
 
-    def changes_of(self, collection: str) -> Iterator[ItemsChanged]:
-        """All events of a collection, at all observers."""
-        for client in self.observers:
+    def changes_of(self, collection: str, wire: str | None = None) -> Iterator[ItemsChanged]:
+        """All events of a collection, at all observers, or at those that have a wire."""
+        for client in self.observers if wire is None else self.observers_at(wire):
             for each in self.seen.get((collection, client), ()):
                 if isinstance(each, ItemsChanged):
                     yield each
+
+    def observers_at(self, wire: str) -> list[str]:
+        """Those observers of events that have a wire."""
+        return [client for client in self.observers if self.wires[client] == wire]
+
+    def scope(self, client: str | None) -> Scope:
+        """The items that a client observes; None is past all faults."""
+        return WHOLE if client is None else self.scopes.get(client, WHOLE)
 
     def removing(self, collection: str) -> dict[str, list[ItemWrite]]:
         """The writes that remove each item, except those that were refused."""
@@ -195,6 +216,12 @@ class ItemEvidence:
             isinstance(each, ItemsChanged) for seen in self.seen.values() for each in seen
         )
         return changes + sum(map(len, self.messages.values()))
+
+    def snapshots_of_all(self, collection: str) -> Iterator[Snapshot]:
+        """Those that show all items, not those of a part."""
+        for snapshot in self.snapshots[collection]:
+            if self.scope(snapshot.client).is_whole:
+                yield snapshot
 
     def sightings(self, collection: str) -> Iterator[Sighting]:
         """Every state of every item that anybody saw."""

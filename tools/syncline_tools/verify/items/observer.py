@@ -1,6 +1,6 @@
 """Clients that look at lists, maps and streams: what every wire has in common.
 
-A further wire is one more class like `PagingObserver`, and a line of `run.WIRES`.
+A further wire is one more class like `PagingObserver`, and a line of `wires.OBSERVERS`.
 """
 
 from __future__ import annotations
@@ -22,15 +22,18 @@ class ItemObserver(Protocol):
 
     An observer of events calls `sight.connect` when its events begin, `sight.open` with a copy,
     then `sight.change` for each event, as it came. After a break it calls `sight.lose` and
-    `sight.connect`, then `sight.replay` with what it missed, or `sight.open` again.
+    `sight.connect`, then `sight.replay` with what it missed, or `sight.open` again. It opens a
+    stream too, without items.
 
     Attributes:
         sight: gets all that it sees.
         receives_events: False of one that only reads.
+        types: of the collections that it observes.
     """
 
     sight: ItemSight
     receives_events: bool
+    types: frozenset[str]
 
     async def open(self) -> None:
         """Connect."""

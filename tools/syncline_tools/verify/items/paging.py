@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable
 from itertools import count
 
-from .collection import STREAM, Collection
+from .collection import LIST, MAP, Collection
+from .operation import Refused
 from .reading import PAGE_SIZE, read_items
-from .rest import Refused, Rest
+from .rest import Rest
 from .sight import ItemSight
 
 __all__ = ["PagingObserver"]
@@ -24,6 +25,7 @@ class PagingObserver:
     """Sees states, and no events."""
 
     receives_events = False
+    types = frozenset({LIST, MAP})
 
     def __init__(
         self, url: str, service: str, token: Callable[[], str], *, sight: ItemSight
@@ -45,9 +47,8 @@ class PagingObserver:
         await self._rest.close()
 
     async def follow(self, collection: Collection) -> None:
-        """As of `ItemObserver`; nobody can read a stream."""
-        if collection.type != STREAM:
-            self._tasks.append(asyncio.create_task(self._read_on(collection)))
+        """As of `ItemObserver`."""
+        self._tasks.append(asyncio.create_task(self._read_on(collection)))
 
     async def try_replay(self, collection: Collection) -> None:
         """As of `ItemObserver`: nothing."""

@@ -25,6 +25,7 @@ __all__ = [
     "ItemsRead",
     "ItemsReplayed",
     "MessageReceived",
+    "MessagesMissed",
     "Part",
     "named_by",
     "state_of",
@@ -93,12 +94,15 @@ class ItemsJoined(ItemRecord):
 
     Attributes:
         wire: how it is connected.
-        receives_events: False of one that writes, or only reads.
+        receives_events: False of one that only writes, or only reads.
+        prefix, keys: the part of a map that it observes, as of `Scope`.
     """
 
     client: str
     wire: str
     receives_events: bool = False
+    prefix: str = ""
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +117,19 @@ class CollectionCreated(ItemRecord):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemsInvoked(ItemRecord):
-    """A client began a write: of one item, or a batch of several."""
+    """A client began a write: of one item, or a batch of several.
+
+    Attributes:
+        connection: of the client at that moment; None without one, or where the reply and the
+            event of a write do not come on one connection.
+    """
 
     write: int
     client: str
     collection: str
     parts: tuple[Part, ...]
     is_batch: bool = False
+    connection: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +140,7 @@ class ItemsAnswered(ItemRecord):
         keys, revisions: of each part; None of what the answer does not say.
         code: of a refusal.
         is_repeated: True if the server said that it had applied it before.
+        connection: on which the reply came; None as of `ItemsInvoked`.
     """
 
     write: int
@@ -138,6 +149,7 @@ class ItemsAnswered(ItemRecord):
     revisions: tuple[int | None, ...] = ()
     code: int | None = None
     is_repeated: bool = False
+    connection: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +174,10 @@ class ItemsRead(ItemRecord):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemsOpened(ItemRecord):
-    """A subscriber of events has all items, as they were at that revision: its copy."""
+    """A subscriber of events has all items, as they were at that revision: its copy.
+
+    A stream has none: from here on its messages arrive.
+    """
 
     client: str
     collection: str
@@ -174,7 +189,10 @@ class ItemsOpened(ItemRecord):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemsChanged(ItemRecord):
-    """A subscriber received an event; `previous` is the collection's revision before it."""
+    """A subscriber received an event; `previous` is the collection's revision before it.
+
+    An event of a wire that does not say `previous` has that of the one before.
+    """
 
     client: str
     collection: str
@@ -200,6 +218,7 @@ class ItemsReplayed(ItemRecord):
     revision: int
     changes: tuple[ItemChange, ...]
     is_adopted: bool
+    head: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +240,16 @@ class MessageReceived(ItemRecord):
     collection: str
     connection: int
     write: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessagesMissed(ItemRecord):
+    """A subscriber was notified that it was too slow for so many messages."""
+
+    client: str
+    collection: str
+    connection: int
+    count: int
 
 
 def named_by(data: JsonObject) -> tuple[tuple[int, ...], int]:

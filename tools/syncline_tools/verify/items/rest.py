@@ -15,24 +15,12 @@ from syncline import RequestError
 from syncline.refusals import refusal
 from syncline_tools.verify.client import REQUEST_TIMEOUT
 
-__all__ = ["RETRY_PAUSE", "Refused", "Rest"]
+from .operation import Refused
+
+__all__ = ["RETRY_PAUSE", "Rest"]
 
 RETRY_PAUSE = 0.1
 """Seconds before a request that got no answer is made again."""
-
-
-class Refused(Exception):
-    """The server refuses a request, and will refuse it again.
-
-    Attributes:
-        code: of the refusal.
-        newest: revision of the item that a condition did not match; None if the refusal has none.
-    """
-
-    def __init__(self, error: RequestError, newest: int | None) -> None:
-        super().__init__(str(error))
-        self.code = int(error.code)
-        self.newest = newest
 
 
 class Rest:
@@ -76,7 +64,7 @@ class Rest:
                 return reply
             error = refusal(reply)
             if isinstance(error, RequestError) and not error.retry:
-                raise Refused(error, _newest(reply))
+                raise Refused(int(error.code), _newest(reply), str(error))
             await asyncio.sleep(RETRY_PAUSE)
 
     async def get(self, path: str, query: dict[str, str]) -> Any:

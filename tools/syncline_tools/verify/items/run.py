@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from typing import TypeVar
 
 from syncline_tools.verify.direct import Direct
 from syncline_tools.verify.history import History
@@ -15,18 +16,16 @@ from .client import ItemWriter
 from .collection import STREAM
 from .direct import ItemDirect
 from .observer import STORE, ItemObserver, MakeObserver
-from .paging import PagingObserver
 from .records import ItemsJoined, ItemsRead
+from .rest_sender import RestSender
+from .scope import WHOLE, Scope
 from .sight import ItemSight
+from .wires import OBSERVERS, REST_WRITERS, WRITERS, Wire
 from .workload import ItemWorkload
 
 __all__ = ["ItemVerification"]
 
-WRITERS = "items"
-"""The wire of the clients that write."""
-
-WIRES: dict[str, Callable[..., ItemObserver]] = {"pages": PagingObserver}
-"""The kinds of observers over a link: called with its URL, the service, a token, and `sight`."""
+C = TypeVar("C", bound=ItemObserver)
 
 STORE_OBSERVERS = 2
 """Observers at the store itself: a change that one of them misses can be compared."""
@@ -60,28 +59,29 @@ class ItemVerification:
     def names(self) -> list[str]:
         """Of the clients that need a link."""
         numbers = range(1, self._shape.clients + 1)
-        writers = [f"{WRITERS}-{number}" for number in numbers]
-        return writers + [f"{wire}-1" for wire in WIRES]
+        writers = [f"{kind}-{number}" for kind in (REST_WRITERS, *WRITERS) for number in numbers]
+        return writers + [f"{kind}-1" for kind, _ in self._observing()]
+
+    def _observing(self) -> list[tuple[str, Wire[ItemObserver]]]:
+        """The kinds of clients that only look, of those that have something to do."""
+        return [(kind, wire) for kind, wire in OBSERVERS.items() if wire.types & self._shape.types]
 
     async def join(self, direct: Direct, links: Mapping[str, Link], stack: AsyncExitStack) -> None:
         """Connect all clients, and make the collections."""
-        writers = [
-            ItemWriter(name, links[name].url, self._service, self._token, history=self._history)
-            for name in self.names()
-            if name.startswith(WRITERS)
-        ]
-        for writer in writers:
-            self._history.add(ItemsJoined(at=self._history.now(), client=writer.name, wire=WRITERS))
-            stack.push_async_callback(writer.close)
-        for wire, make in WIRES.items():
-            sight = self._sight(f"{wire}-1")
-            url = links[sight.client].url
-            observer = make(url, self._service, self._token, sight=sight)
-            await self._join_observer(observer, wire, stack)
+        writers = []
+        for number in range(1, self._shape.clients + 1):
+            writers.append(self._join_rest_writer(f"{REST_WRITERS}-{number}", links, stack))
+            for kind, writing in WRITERS.items():
+                name = f"{kind}-{number}"
+                client = await self._join_observer(name, writing, links[name], stack)
+                writers.append(ItemWriter(name, client, self._history))
+        for kind, wire in self._observing():
+            name = f"{kind}-1"
+            await self._join_observer(name, wire, links[name], stack)
         for number in range(len(self._makers) * STORE_OBSERVERS):
             make_at_store = self._makers[number // STORE_OBSERVERS]
-            observer = make_at_store(self._sight(f"{STORE}-{number + 1}"))
-            await self._join_observer(observer, STORE, stack)
+            at_store = make_at_store(self._sight(f"{STORE}-{number + 1}"))
+            await self._open(at_store, STORE, stack)
         self.workload = ItemWorkload(
             self._shape,
             self._history,
@@ -100,58 +100,76 @@ class ItemVerification:
         """Wait until all have seen the final state, or for so long as they may take."""
         reader = ItemDirect(direct)
         for _ in range(READINGS):
-            revisions = await self._read_all(reader)
+            readings = await self._read_all(reader)
             try:
                 async with asyncio.timeout(self._shape.patience / READINGS):
-                    while not self._agree(revisions):
+                    while not self._agree(readings):
                         self._changed.clear()
                         await self._changed.wait()
                 return
             except TimeoutError:
                 pass
 
-    async def _read_all(self, reader: ItemDirect) -> dict[str, int]:
-        revisions = {}
+    async def _read_all(self, reader: ItemDirect) -> list[ItemsRead]:
+        readings = []
         for collection in self.workload.collections:
             if collection.type == STREAM:
                 continue
             began = self._history.now()
             reading = await reader.read(collection)
             assert reading.revision is not None
-            self._history.add(
-                ItemsRead(
-                    at=self._history.now(),
-                    client=None,
-                    collection=collection.sid,
-                    began=began,
-                    revision=reading.revision,
-                    items=reading.items,
-                    is_atomic=reading.is_atomic,
-                    final=True,
-                )
+            final = ItemsRead(
+                at=self._history.now(),
+                client=None,
+                collection=collection.sid,
+                began=began,
+                revision=reading.revision,
+                items=reading.items,
+                is_atomic=reading.is_atomic,
+                final=True,
             )
-            revisions[collection.sid] = reading.revision
-        return revisions
+            self._history.add(final)
+            readings.append(final)
+        return readings
 
-    def _agree(self, revisions: Mapping[str, int]) -> bool:
+    def _agree(self, readings: Sequence[ItemsRead]) -> bool:
+        types = {each.sid: each.type for each in self.workload.collections}
         return all(
-            observer.sight.agrees(collection, revision)
+            observer.sight.agrees(final.collection, final.revision or 0, final.items)
             for observer in self._observers
-            for collection, revision in revisions.items()
+            for final in readings
+            if types[final.collection] in observer.types
         )
 
-    def _sight(self, name: str) -> ItemSight:
-        return ItemSight(name, self._history, self._changed.set)
+    def _sight(self, name: str, scope: Scope = WHOLE) -> ItemSight:
+        return ItemSight(name, self._history, self._changed.set, scope=scope)
+
+    def _join_rest_writer(
+        self, name: str, links: Mapping[str, Link], stack: AsyncExitStack
+    ) -> ItemWriter:
+        sender = RestSender(links[name].url, self._service, self._token)
+        stack.push_async_callback(sender.close)
+        self._history.add(ItemsJoined(at=self._history.now(), client=name, wire=REST_WRITERS))
+        return ItemWriter(name, sender, self._history)
 
     async def _join_observer(
-        self, observer: ItemObserver, wire: str, stack: AsyncExitStack
-    ) -> None:
+        self, name: str, wire: Wire[C], link: Link, stack: AsyncExitStack
+    ) -> C:
+        sight = self._sight(name, wire.scope)
+        observer = wire.make(link.url, self._service, self._token, sight=sight)
+        await self._open(observer, wire.name, stack)
+        return observer
+
+    async def _open(self, observer: ItemObserver, wire: str, stack: AsyncExitStack) -> None:
+        sight = observer.sight
         self._history.add(
             ItemsJoined(
                 at=self._history.now(),
-                client=observer.sight.client,
+                client=sight.client,
                 wire=wire,
                 receives_events=observer.receives_events,
+                prefix=sight.scope.prefix,
+                keys=sight.scope.keys,
             )
         )
         stack.push_async_callback(observer.close)

@@ -12,10 +12,11 @@ from syncline_tools.verify.history import History
 from syncline_tools.verify.shape import Shape
 
 from .actions import CONTENDED, Actions
-from .client import ABSENT, ItemWriter, Operation
+from .client import ItemWriter
 from .collection import LIST, MAP, STREAM, Collection
 from .direct import ItemDirect
 from .observer import ItemObserver
+from .operation import ABSENT, Operation
 from .records import CollectionCreated, ItemsAnswered
 
 __all__ = ["ItemWorkload"]
@@ -72,6 +73,7 @@ class ItemWorkload:
                 observer.follow(collection)
                 for observer in self._observers
                 for collection in self.collections
+                if collection.type in observer.types
             )
         )
 
@@ -107,8 +109,7 @@ class ItemWorkload:
         if self._failure is not None:
             raise self._failure
         for observer in self._observers:
-            for collection in self.collections:
-                await observer.try_replay(collection)
+            await self._try_replays(observer)
 
     async def end(self) -> None:
         """Break off what is under way; safe to repeat."""
@@ -171,7 +172,11 @@ class ItemWorkload:
 
     async def _replay_on(self, observer: ItemObserver) -> None:
         while not await self._stops_within(REPLAY_INTERVAL):
-            for collection in self.collections:
+            await self._try_replays(observer)
+
+    async def _try_replays(self, observer: ItemObserver) -> None:
+        for collection in self.collections:
+            if collection.type in observer.types and collection.type != STREAM:
                 await observer.try_replay(collection)
 
     async def _in_room(self, room: asyncio.Semaphore, work: Coroutine[Any, Any, None]) -> None:

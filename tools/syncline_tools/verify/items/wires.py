@@ -1,0 +1,80 @@
+"""The kinds of clients of lists, maps and streams that have a link."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Generic, Protocol, TypeVar
+
+from .actions import CONTENDED, FREE, GROUP
+from .collection import LIST, MAP, STREAM
+from .native import NativeClient
+from .observer import ItemObserver
+from .operation import Sender
+from .paging import PagingObserver
+from .scope import WHOLE, Scope
+from .sse import SseObserver
+from .twilsock import TwilsockClient
+
+__all__ = ["OBSERVERS", "REST_WRITERS", "WRITERS", "Wire"]
+
+_ALL = frozenset({LIST, MAP, STREAM})
+
+
+C = TypeVar("C", covariant=True)
+
+
+class WritingObserver(ItemObserver, Sender, Protocol):
+    """A client that writes and observes on one connection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire(Generic[C]):
+    """A kind of clients.
+
+    Attributes:
+        name: how the history calls it.
+        make: called with the URL of a link, the service, a token, and `sight`.
+        types: of the collections without which it has nothing to do.
+        scope: the items that it observes.
+    """
+
+    name: str
+    make: Callable[..., C]
+    types: frozenset[str] = _ALL
+    scope: Scope = field(default=WHOLE)
+
+
+REST_WRITERS = "items"
+"""How clients are called that write over REST; others observe what they write."""
+
+WRITERS: dict[str, Wire[WritingObserver]] = {
+    "items-native": Wire(name="native", make=NativeClient),
+    "items-twilsock": Wire(name="twilsock", make=TwilsockClient),
+}
+"""Clients that do both, by the beginning of their names."""
+
+OBSERVERS: dict[str, Wire[ItemObserver]] = {
+    "pages": Wire(name="pages", make=PagingObserver, types=frozenset({LIST, MAP})),
+    "reader-native": Wire(name="native", make=NativeClient),
+    "reader-twilsock": Wire(name="twilsock", make=TwilsockClient),
+    "part-native": Wire(
+        name="native",
+        make=NativeClient,
+        types=frozenset({MAP}),
+        # Of the batches, only two items each.
+        scope=Scope(keys=(*CONTENDED, *FREE, *GROUP[:2])),
+    ),
+    "part-sse": Wire(
+        name="sse",
+        make=partial(SseObserver, MAP),
+        types=frozenset({MAP}),
+        scope=Scope(prefix="tally-"),
+    ),
+    **{
+        f"{type_}-sse": Wire(name="sse", make=partial(SseObserver, type_), types=frozenset({type_}))
+        for type_ in (LIST, MAP, STREAM)
+    },
+}
+"""Clients that only look, one each, by the beginning of their names."""
