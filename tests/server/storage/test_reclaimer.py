@@ -27,6 +27,7 @@ from syncline_server.storage.objects import NewObject, Objects
 from syncline_server.storage.reclaimer import Reclaimer
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
+from syncline_server.storage.scripts import RECLAIM, by_name
 
 COUNT = 700
 """Items of a collection that is too large to be freed at once."""
@@ -143,8 +144,8 @@ async def test_portions_are_small(
     )
     key = f"{keys.garbage(collection.at.tag)}:{name.decode()}"
     before = await admin.execute("ZCARD", key)
-    arguments = reclaimer.by_name({"count": 50, "name": name, "whole": 1})
-    freed, micros, *rest = await redis.run(reclaimer.RECLAIM, collection.at.tag, *arguments)
+    arguments = by_name({"count": 50, "name": name, "whole": 1})
+    freed, micros, *rest = await redis.run(RECLAIM, collection.at.tag, *arguments)
     assert (freed, await admin.execute("ZCARD", key)) == (50, before - 50)
     assert micros > 0
     assert rest == [name, b"0"]
@@ -256,8 +257,8 @@ async def test_another_process_goes_on(
     name = next(
         name for name in await garbage_of(admin, collection.at.tag) if name.startswith(b"items:")
     )
-    arguments = reclaimer.by_name({"count": 50, "name": name, "whole": 1})
-    freed, _, *_ = await redis.run(reclaimer.RECLAIM, collection.at.tag, *arguments)
+    arguments = by_name({"count": 50, "name": name, "whole": 1})
+    freed, _, *_ = await redis.run(RECLAIM, collection.at.tag, *arguments)
     assert freed < COUNT
     await admin.execute("SET", keys.RECLAIMER, "one who died", "PX", 200)
 
