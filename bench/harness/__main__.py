@@ -17,6 +17,8 @@ from .measures.connections import arrivals, idle
 from .measures.contention import contention
 from .measures.fan_out import fan_out, fan_out_under_load
 from .measures.item_ends import item_expiry, item_removal
+from .measures.item_live import item_fan_out, item_puts
+from .measures.item_readers import item_resume, item_stalled
 from .measures.item_sizes import item_memory, item_sizes
 from .measures.item_writes import item_writes
 from .measures.latency import latency
@@ -46,6 +48,10 @@ MEASURES: dict[str, Callable[[Bench], list[Outcome]]] = {
     "item-memory": item_memory,
     "item-expiry": item_expiry,
     "item-removal": item_removal,
+    "item-fan-out": item_fan_out,
+    "item-puts": item_puts,
+    "item-resume": item_resume,
+    "item-stalled": item_stalled,
     "start": start,
     "workers": workers,
 }
@@ -107,6 +113,7 @@ def _bench(given: argparse.Namespace) -> Bench:
             many_documents=100_000,
             many_items=30_000,
             expiring_items=10_000,
+            stalled_changes=10_000,
             idle_connections=2000,
         )
     return bench

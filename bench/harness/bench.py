@@ -27,6 +27,7 @@ class Bench:
         many_documents: number of documents in the large data set of the measure `sizes`.
         many_items: number of items in a large map.
         expiring_items: number of items that expire in one second.
+        stalled_changes: changes of a map that readers miss who stand still.
         idle_connections: number of connections in the measure `idle`.
     """
 
@@ -38,6 +39,7 @@ class Bench:
     many_documents: int = 1_000_000
     many_items: int = 1_000_000
     expiring_items: int = 100_000
+    stalled_changes: int = 100_000
     idle_connections: int = 10_000
     floor: Target = field(default_factory=Floor)
     own: Sequence[Target] = field(default_factory=lambda: (Native(), Twilsock()))
@@ -47,6 +49,11 @@ class Bench:
     def targets(self) -> list[Target]:
         """All contenders that take part, the floor first."""
         return [self.floor, *filter(self._is_wanted, (*self.own, *self.variants, *self.peers))]
+
+    @property
+    def wanted_peers(self) -> list[Target]:
+        """The peers that take part."""
+        return list(filter(self._is_wanted, self.peers))
 
     @property
     def peer_names(self) -> list[str]:

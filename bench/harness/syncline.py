@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
@@ -16,7 +17,16 @@ from syncline_server.config.credentials import Credentials, load_credentials
 
 from .target import Command, Site, Target
 
-__all__ = ["Confirming", "Native", "Syncline", "Twilsock", "authorization", "native_login", "token"]
+__all__ = [
+    "Confirming",
+    "Native",
+    "Syncline",
+    "Twilsock",
+    "authorization",
+    "create_map",
+    "native_login",
+    "token",
+]
 
 SYNCLINE = Path(sys.executable).with_name("syncline")
 TOKEN_LIFE = 86_400
@@ -79,18 +89,23 @@ class Twilsock(Syncline):
     """Subscribers use Twilsock, the protocol of the vendor's SDKs."""
 
     name = "Syncline, Twilsock"
+    object_type = "document"
+
+    def sids(self, site: Site) -> list[str]:
+        """The SIDs of the objects that are subscribed to."""
+        return [sid_of(site, f"bench-{number:05}") for number in range(site.documents)]
 
     def subscriber(self, site: Site) -> list[str]:
-        sids = [sid_of(site, f"bench-{number:05}") for number in range(site.documents)]
+        subscription = _SUBSCRIPTION.replace("{type}", self.object_type)
         header = {"active_grant": "data_sync", "http_request": _SUBSCRIPTIONS}
         return [
             "path /v3/wsconnect",
             "frame binary",
-            f"list sid doc {' '.join(sids)}",
+            f"list sid doc {' '.join(self.sids(site))}",
             f"send {_packet('init', {'token': token(site), 'capabilities': []})}",
             'expect "code":200',
             "for-each",
-            f"send {_packet('message', header, _SUBSCRIPTION)}",
+            f"send {_packet('message', header, subscription)}",
             "expect subscription_established",
             "done",
             f"reply {_PING} -> {_PONG}",
@@ -109,7 +124,7 @@ class Confirming(Twilsock):
 _SUBSCRIPTIONS = {"method": "POST", "host": "sync", "path": "/v4/Subscriptions", "headers": {}}
 _SUBSCRIPTION = (
     '{"event_protocol_version":4,"action":"establish","correlation_id":1,'
-    '"requests":[{"object_sid":"{sid}","object_type":"document"}]}'
+    '"requests":[{"object_sid":"{sid}","object_type":"{type}"}]}'
 )
 
 
@@ -133,6 +148,14 @@ def authorization(site: Site) -> str:
 def create(site: Site, name: str, data: dict[str, object]) -> None:
     """Create a document over REST."""
     _call(site, "/Documents", {"UniqueName": name, "Data": json.dumps(data)})
+
+
+def create_map(site: Site, name: str) -> str:
+    """Create a map over REST, or find the one with this name; its SID."""
+    try:
+        return str(_call(site, f"/Maps/{name}", None)["sid"])
+    except urllib.error.HTTPError:
+        return str(_call(site, "/Maps", {"UniqueName": name})["sid"])
 
 
 def sid_of(site: Site, name: str) -> str:

@@ -24,6 +24,7 @@ from syncline_server.storage import keys
 from syncline_server.storage.expiry import Sweeper
 from syncline_server.storage.keys import ObjectAddress
 from syncline_server.storage.objects import NewObject
+from syncline_server.storage.reclaimer import Reclaimer
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.urls import engine_of
 
@@ -123,6 +124,39 @@ async def _expire(backend: Backend, made: list[Collection]) -> None:
     for each in made[:-1]:
         replay = await each.items.changes_since(each.at, 0, ALICE)
         assert replay.header.updated_by == "system"
+
+
+async def test_large_maps_of_all_shards_are_freed(backend: Backend, cluster: Cluster) -> None:
+    """Those that the index names, and one that a crash kept off it, which an inspection finds."""
+    service_sid = f"IS{secrets.token_hex(16)}"
+    made = [await make(backend.objects, backend.items, service_sid, MAP) for _ in range(6)]
+    assert len({cluster.master_of(each.at.tag).port for each in made}) > 1
+    for each in made:
+        for start in range(0, 300, 100):
+            names = [f"{n}" for n in range(start, start + 100)]
+            writes = [
+                ItemOperation(verb=Verb.PUT, key=name, data=b"{}", ttl=1000) for name in names
+            ]
+            await each.items.write(each.at, writes, ALICE)
+        await backend.objects.remove(each.at, ALICE)
+    execute, tags = backend.redis.execute, [each.at.tag for each in made]
+    assert all([await execute("SCARD", keys.garbage(tag)) == 3 for tag in tags])
+    while await execute("SCARD", keys.GARBAGE) < len(set(tags)):
+        await asyncio.sleep(0.02)
+    await execute("SREM", keys.GARBAGE, tags[0][1:-1])
+    await execute("HSET", keys.SERVICES, service_sid, "{}")
+
+    reclaimer = Reclaimer(backend.redis)
+    reclaimer.start()
+    async with asyncio.timeout(WAIT_LIMIT):
+        for tag in tags:
+            while await execute("EXISTS", keys.garbage(tag)):
+                await asyncio.sleep(0.02)
+            assert not await execute("EXISTS", keys.expiries(tag))
+        while await execute("EXISTS", keys.GARBAGE):
+            await asyncio.sleep(0.02)
+    await reclaimer.stop()
+    await execute("HDEL", keys.SERVICES, service_sid)
 
 
 async def test_collections_under_chosen_sids_are_used_by_names_of_other_shards(

@@ -133,6 +133,7 @@ class Meters:
         webhooks_waiting: webhooks that this process has to deliver.
         webhooks_parked: parked webhooks of all services, at the last inspection.
         compared: objects that were read again because events may have been missed.
+        reclaimed: entries of removed objects that this process freed in Redis.
         refused_for_files: connections refused because file descriptors ran out.
         worker_restarts: how often the worker of this number was replaced, by reason.
     """
@@ -147,6 +148,7 @@ class Meters:
         self.webhooks_waiting = 0
         self.webhooks_parked = 0
         self.compared = 0
+        self.reclaimed = 0
         self.refused_for_files = 0
         self.worker_restarts = Counter(dict.fromkeys(("hung", "ended"), 0))
 

@@ -117,6 +117,11 @@ class ProcessMetrics:
             meters.compared,
         )
         yield CounterMetricFamily(
+            "syncline_reclaimed_entries",
+            "Entries of removed objects that this process freed in Redis.",
+            meters.reclaimed,
+        )
+        yield CounterMetricFamily(
             "syncline_file_limit_refusals",
             "Connections that were refused because the limit of open files was reached.",
             meters.refused_for_files,

@@ -41,6 +41,7 @@ from syncline_server.storage.expiry import Sweeper
 from syncline_server.storage.listing import Listing
 from syncline_server.storage.objects import Objects
 from syncline_server.storage.permissions import Permissions
+from syncline_server.storage.reclaimer import Reclaimer
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.data_set import DataSet
 from syncline_server.storage.redis.disk_watch import DiskWatch
@@ -160,6 +161,7 @@ def create_app(
         webhooks=backend.webhooks_of_the_system,
     )
     deletions = Deletions(redis, objects)
+    reclaimer = Reclaimer(redis, meters)
     context = DeliveryContext(
         settings=settings,
         credentials=credentials,
@@ -187,6 +189,7 @@ def create_app(
         services,
         sweeper,
         deletions,
+        reclaimer,
         dispatcher,
         backend.reachability,
         foreign,

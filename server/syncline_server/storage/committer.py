@@ -15,6 +15,7 @@ from syncline_protocol.sids import is_sid
 from . import keys, operations
 from .away_names import AwayNames, is_away, sid_of
 from .commit import Commit
+from .garbage import Garbage
 from .keys import ObjectAddress
 from .redis.client import Redis
 from .replies import Reply, sid_and_name, state_of
@@ -46,6 +47,7 @@ class Committer:
         self._settlement = Settlement(redis, operation_ms)
         self._run = self._settlement.run if traces is None else self._run_traced
         self._webhook_buckets = BucketIndex(redis)
+        self._garbage = Garbage(redis)
         self._names = AwayNames(redis)
         self.on_trouble: Callable[[str, str], None] = lambda service_sid, sid: None
 
@@ -88,6 +90,8 @@ class Committer:
                 self.note_trouble(at.service_sid, sid, words)
         if reply[0] == b"moved":
             return await self._elsewhere(commit, reply[1].decode())
+        if commit.verb in ("remove", "expire"):
+            self._garbage.note_removal(commit.tag)
         if reply[0] != b"ok":
             await self._check(commit, reply)
         if commit.verb == "remove":

@@ -2,7 +2,7 @@
 
 `Services.delete` records the order in the same step that makes the service unknown. One process at
 a time carries it out, bucket by bucket, and records its progress. If it dies, another process goes
-on from there.
+on from there. Large keys are left to the reclaimer, which needs no service.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import orjson
@@ -22,6 +23,7 @@ from syncline_server.observability.tasks import PeriodicTask
 from . import keys
 from .author import Author
 from .change_watcher import STALE_AFTER
+from .garbage import Garbage
 from .keys import ObjectAddress
 from .objects import Objects
 from .redis.client import Redis
@@ -81,6 +83,7 @@ class Deletions(PeriodicTask):
         )
         self._redis = redis
         self._objects = objects
+        self._garbage = Garbage(redis)
         self._holder = secrets.token_hex(8)
         # Loop time at which this process first saw each order.
         self._seen: dict[str, float] = {}
@@ -136,10 +139,12 @@ class Deletions(PeriodicTask):
             # Pointers to objects in other buckets, and expiries of items, are not removed with an
             # object of this bucket.
             names = (keys.names(tag, each) for each in TYPES)
-            for key in (queue, f"{queue}:dropped", keys.expiries(tag), *names):
-                # Not DEL: one of these may have a million entries.
-                await self._redis.execute("UNLINK", key)
+            await self._discard(tag, (queue, f"{queue}:dropped", keys.expiries(tag), *names))
         return deletion
+
+    async def _discard(self, tag: str, names: Iterable[str]) -> None:
+        """Take away keys that begin with this tag: one of them may have a million entries."""
+        await self._garbage.discard(tag, (name[len(tag) + 1 :] for name in names))
 
     async def _remove_some(self, service_sid: str, bucket: int) -> int:
         """Remove a batch of objects of each type, and return their number."""
@@ -173,8 +178,10 @@ class Deletions(PeriodicTask):
 
     async def _finish(self, deletion: Deletion) -> None:
         parked = keys.webhooks_parked(deletion.sid)
-        for key in (keys.due(deletion.sid), keys.filled(deletion.sid), parked, f"{parked}:index"):
+        # These have an entry for each bucket, at most.
+        for key in (keys.due(deletion.sid), keys.filled(deletion.sid)):
             await self._redis.execute("UNLINK", key)
+        await self._discard(keys.service_tag(deletion.sid), (parked, f"{parked}:index"))
         await self._redis.execute("HDEL", keys.DELETIONS, deletion.sid)
         await self._redis.execute("DEL", keys.deletion_lease(deletion.sid))
         logger.info("service %s is deleted: %d objects removed", deletion.sid, deletion.removed)

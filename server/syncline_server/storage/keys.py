@@ -23,6 +23,8 @@ scripts make the same names from the tag.
                                    time
     {IS…:3f}:void:…         string mark of a write that must no longer take effect, for a bounded
                                    time
+    {IS…:3f}:garbage        set    what removed objects left to free: `garbage:` and each member
+                                   name a key (garbage.lua); of a deleted service `{IS…}:garbage`
     {IS…:3f}:webhooks       stream webhooks that wait; `…:dropped` counts those that were dropped
     {IS…:3f}:endpoints:…    set    endpoints of an identity that are connected
     {IS…:3f}:event:ET…      channel of an object's events; in Redis with the database and the id of
@@ -40,6 +42,8 @@ scripts make the same names from the tag.
     {syncline}:version      string random; replaced at each change to a service
     {syncline}:deletions    hash   SID of a service that is being deleted -> its progress, JSON
     {syncline}:deletion:IS… string process that carries out the deletion, for a bounded time
+    {syncline}:garbage      set    buckets (IS…:3f) that may have garbage
+    {syncline}:reclaimer    string process that frees garbage, for a bounded time
     {syncline}:webhooks     zset   buckets (IS…:3f) that may hold webhooks, by when noted, in µs
     {syncline}:inspection   string exists while the last search for such buckets is recent
     {syncline}:endpoints    set    processes that have endpoints; with a process' name a set of its
@@ -63,7 +67,9 @@ __all__ = [
     "API_KEY_VERSION",
     "DATA_SET",
     "DELETIONS",
+    "GARBAGE",
     "MASTER",
+    "RECLAIMER",
     "REVOKED",
     "SERVICES",
     "SERVICE_INDEX",
@@ -77,6 +83,7 @@ __all__ = [
     "due",
     "expiries",
     "filled",
+    "garbage",
     "identities",
     "listing",
     "names",
@@ -102,6 +109,8 @@ SERVICE_VERSION = f"{ALL_SERVICES}:version"
 DELETIONS = f"{ALL_SERVICES}:deletions"
 WEBHOOKS = f"{ALL_SERVICES}:webhooks"
 WEBHOOK_INSPECTION = f"{ALL_SERVICES}:inspection"
+GARBAGE = f"{ALL_SERVICES}:garbage"
+RECLAIMER = f"{ALL_SERVICES}:reclaimer"
 ENDPOINTS = f"{ALL_SERVICES}:endpoints"
 
 API_KEYS = f"{ALL_SERVICES}:keys"
@@ -207,6 +216,11 @@ def due(service_sid: str) -> str:
 def filled(service_sid: str) -> str:
     """The index of the buckets that may hold objects; the scripts make the same name."""
     return f"{service_tag(service_sid)}:filled"
+
+
+def garbage(tag: str) -> str:
+    """What removed objects left to free in a bucket; the scripts make the same name."""
+    return f"{tag}:garbage"
 
 
 def permissions(service_sid: str, sid: str) -> str:

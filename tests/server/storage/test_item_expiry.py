@@ -130,7 +130,7 @@ async def test_the_index_forgets_the_items_of_a_collection_that_is_gone(
     elapse: Elapse,
     known_sid: str,
 ) -> None:
-    await fill(map_, 250)
+    await fill(map_, 90)
     await objects.remove(map_.at, ALICE)
     [*_, removed] = await published.take()
     assert isinstance(removed, Removed)

@@ -17,6 +17,7 @@ __all__ = [
     "CLAIM",
     "DATA_SET",
     "DEAD_LETTERS",
+    "DISCARD",
     "DUE",
     "ITEM_SCRIPTS",
     "LEASE",
@@ -26,6 +27,7 @@ __all__ = [
     "PRIVILEGES",
     "PROBE",
     "PRUNE",
+    "RECLAIM",
     "SERVICE",
     "SETTLE",
     "OBJECT",
@@ -87,7 +89,10 @@ _BY_NAME = _lib("arguments", "clock")
 OBJECT = [*_BY_NAME, *_lib("object", "rights")]
 """What every script begins with that reads an object."""
 
-WRITE = _lib("revision", "applied", "operation", "publish", "webhook_queue", "webhooks", "removal")
+WRITE = _lib(
+    *("revision", "applied", "operation", "publish"),
+    *("webhook_queue", "webhooks", "garbage", "removal"),
+)
 """What follows `OBJECT` in scripts that write an object."""
 
 
@@ -167,8 +172,10 @@ ITEM_SCRIPTS = {type_.name: ItemScripts.of(type_) for type_ in TYPES if type_.ha
 """By the name of the type."""
 
 CLAIM = Script.read(*_BY_NAME, "claim.lua")
+DISCARD = Script.read(*_BY_NAME, *_lib("applied", "garbage"), "discard.lua")
 DUE = Script.read(*_BY_NAME, "expiry.lua")
 PRUNE = Script.read(*_BY_NAME, "prune.lua")
+RECLAIM = Script.read(*_BY_NAME, *_lib("items"), "reclaim.lua")
 MESSAGE = object_script(STREAM, *WRITE, *_lib("target"), "message.lua")
 SERVICE = Script.read(*_BY_NAME, "service.lua")
 API_KEY = Script.read(*_BY_NAME, "api_key.lua")
@@ -184,8 +191,10 @@ ALL = (
     *(script for scripts in OBJECT_SCRIPTS.values() for script in scripts),
     *(script for scripts in ITEM_SCRIPTS.values() for script in scripts),
     CLAIM,
+    DISCARD,
     DUE,
     PRUNE,
+    RECLAIM,
     SERVICE,
     API_KEY,
     WEBHOOKS,

@@ -83,8 +83,12 @@ local function is_live_record(record)
   return record:byte() == 76 -- L
 end
 
+local function expires_of(record)
+  return (struct.unpack('>d', record, EXPIRES_AT))
+end
+
 -- `is_due` of a live item's record.
 local function is_due_record(record)
-  local expires = struct.unpack('>d', record, EXPIRES_AT)
+  local expires = expires_of(record)
   return expires ~= 0 and expires <= now()
 end

@@ -20,9 +20,11 @@ local function drop(object, by, expired)
   redis.call('DEL', HEADER .. sid)
   -- A caller that lost the reply to a write and finds no object reads here whether the object may be gone again since.
   also(redis.call, 'SET', tag .. ':last_ended', text(now()), 'PX', arguments.operation_ms)
-  also(redis.call, 'UNLINK', tag .. ':permissions:' .. sid, tag .. ':identities:' .. sid)
+  -- The revision of the removal is used once, so it tells these keys from those of an object that has the SID again later.
+  discard('permissions:' .. sid, 'HLEN', revision)
+  discard('identities:' .. sid, 'ZCARD', revision)
   for part in string.gmatch(PARTS, '%S+') do
-    also(redis.call, 'UNLINK', tag .. ':' .. part .. ':' .. sid)
+    discard(part .. ':' .. sid, part == 'items' and 'HLEN' or 'ZCARD', revision)
   end
   also(redis.call, 'ZREM', tag .. ':' .. PLURAL, sid)
   also(redis.call, 'ZREM', tag .. ':expiries', sid)
