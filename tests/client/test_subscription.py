@@ -12,7 +12,8 @@ from support.snapshots import SID, make_snapshot
 from support.vectors import each
 from syncline.emitter import Emitter
 from syncline.events import DocumentEvent, Removed, Updated
-from syncline.subscription import Removal, Subscription
+from syncline.events import Removal
+from syncline.subscription import Subscription
 from syncline_protocol.canonical import digest
 
 

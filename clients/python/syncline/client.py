@@ -9,6 +9,7 @@ from typing import Literal, Self, get_args
 import orjson
 
 from syncline_protocol.errors import Code
+from syncline_protocol.objects import DOCUMENT
 
 from .connection import Connection
 from .document import Document, make_op
@@ -16,9 +17,11 @@ from .emitter import Callback, Emitter
 from .encoding import check_address, encode_data
 from .errors import ClientClosed, InvalidRequest
 from .events import ConnectionState, StateChanged
-from .open_objects import OpenDocuments
+from .object_state import Kind
+from .open_objects import OpenObjects
 from .options import Options, Server
-from .snapshot import JsonObject
+from .snapshot import JsonObject, Snapshot
+from .subscription import Subscription
 from .token import TokenSource
 
 __all__ = ["Client", "Mode"]
@@ -38,7 +41,7 @@ class Client:
         self._connection = Connection(
             server, token, options, on_event=self._on_event, on_state=self._on_state
         )
-        self._documents = OpenDocuments(self._connection, options)
+        self._objects = OpenObjects(self._connection, options)
         self._states: Emitter[StateChanged] = Emitter((StateChanged.name,), options.event_queue)
         self._state = ConnectionState.CONNECTING
 
@@ -55,7 +58,7 @@ class Client:
     @property
     def data_limit(self) -> int | None:
         """Maximum size of a document in bytes of compact UTF-8 JSON; None if not known."""
-        return self._connection.data_limit
+        return self._connection.limits.data
 
     async def document(
         self,
@@ -88,8 +91,14 @@ class Client:
                 f"mode must be one of {', '.join(get_args(Mode))}, not {mode!r}.",
             )
         json = None if data is None else orjson.Fragment(encode_data(data, self.data_limit))
-        return await self._documents.open(
-            lambda subscription: Document(self._documents, subscription),
+        bound = self._objects.options.event_queue
+        kind = Kind(
+            type=DOCUMENT.name,
+            subscribe=lambda ok: Subscription(Snapshot.parse(ok["document"]), bound),
+        )
+        return await self._objects.open(
+            kind,
+            lambda subscription: Document(self._objects, subscription),
             document=document,
             mode=mode,
             data=json,
@@ -117,7 +126,7 @@ class Client:
         ended.
         """
         self._connection.check_loop()
-        await self._documents.close()
+        await self._objects.close()
         await self._connection.close()
 
     async def __aenter__(self) -> Self:
@@ -139,14 +148,15 @@ class Client:
         name = message.get("event")
         if name == "token_about_to_expire":
             self._connection.renew_token()
-        self._documents.take(name, message.get("document", {}), may_be_early=may_be_early)
+        elif name is not None:
+            self._objects.take(message, may_be_early=may_be_early)
 
     def _on_state(self, state: ConnectionState, error: Exception | None) -> None:
         previous, self._state = self._state, state
         if state is not previous:
             self._states.emit(StateChanged(state, previous, self.transport, error))
         if state is ConnectionState.CONNECTED:
-            self._documents.resubscribe()
+            self._objects.resubscribe()
         elif state is ConnectionState.CLOSED:
-            self._documents.end(None if isinstance(error, ClientClosed) else error)
+            self._objects.end(None if isinstance(error, ClientClosed) else error)
             self._states.end()

@@ -30,7 +30,7 @@ from .pause import Pause
 from .refusals import retry_pause
 from .timing import within
 from .token import TokenSource
-from .transport import ClientEventHandler, Interrupted, Receive
+from .transport import ClientEventHandler, Interrupted, Limits, Receive
 from .websocket import WebSocketTransport
 
 __all__ = ["Connection"]
@@ -89,9 +89,9 @@ class Connection:
         return None if transport is None or transport.ended.done() else transport.name
 
     @property
-    def data_limit(self) -> int | None:
-        """Maximum size of a document in bytes; None if not known."""
-        return self._transport.data_limit if self._transport else None
+    def limits(self) -> Limits:
+        """Maximum sizes of data."""
+        return self._transport.limits if self._transport else Limits()
 
     async def open(self) -> None:
         """Open the first connection, within `open_timeout`, and keep the client connected."""

@@ -17,7 +17,7 @@ from .encoding import encode, encode_data, pointer_to
 from .errors import DocumentClosed, RevisionMismatch
 from .event_queue import EventQueue
 from .events import DocumentEvent, Removed, Updated
-from .open_objects import OpenDocuments
+from .open_objects import OpenObjects
 from .snapshot import JsonObject, Snapshot
 from .subscription import Subscription
 
@@ -49,11 +49,11 @@ class Document:
         ConnectionLost, Unauthorized: the client is permanently disconnected.
     """
 
-    def __init__(self, documents: OpenDocuments, subscription: Subscription) -> None:
-        self._documents = documents
+    def __init__(self, objects: OpenObjects, subscription: Subscription) -> None:
+        self._objects = objects
         self._subscription = subscription
         self._events: Emitter[DocumentEvent] = Emitter(
-            (Updated.name, Removed.name), documents.options.event_queue
+            (Updated.name, Removed.name), objects.options.event_queue
         )
         self._closed = False
         subscription.handles.add(self._events)
@@ -129,7 +129,7 @@ class Document:
             InvalidRequest: `data` is not a JSON object, or `ttl` is out of range.
             TooLarge: `data` is larger than the server accepts.
         """
-        json = encode_data(data, self._documents.data_limit)
+        json = encode_data(data, self._objects.limits.data)
         return await self._write(
             "set", json, data=orjson.Fragment(json), if_match=if_match, ttl=ttl
         )
@@ -152,7 +152,7 @@ class Document:
             InvalidRequest, TooLarge: as in `set`.
         """
         # Checked here, so that an error message names the place within `changes`.
-        encode_data(changes, self._documents.data_limit)
+        encode_data(changes, self._objects.limits.data)
         if len(changes) > OPERATIONS_LIMIT:
             return await self.mutate(lambda data: data | changes, ttl=ttl)
         operations = [
@@ -178,7 +178,7 @@ class Document:
             InvalidRequest, TooLarge: as in `set`.
         """
         self._check_open()
-        deadline = asyncio.get_running_loop().time() + self._documents.options.mutate_timeout
+        deadline = asyncio.get_running_loop().time() + self._objects.options.mutate_timeout
         async with self._subscription.mutations.turn():
             return await self._mutate(fn, ttl, deadline)
 
@@ -274,18 +274,18 @@ class Document:
         """
         self._check_open()
         with self._subscription.writing():
-            await self._documents.request(
+            await self._objects.request(
                 "remove", self._take_removal, document=self.sid, if_match=if_match, op=make_op()
             )
 
     async def close(self) -> None:
         """Close this handle and its listeners; the last handle unsubscribes. Safe to repeat."""
-        self._documents.check_loop()
+        self._objects.check_loop()
         if not self._closed:
             self._closed = True
             self._events.close()
             self._subscription.handles.discard(self._events)
-            await self._documents.release(self._subscription)
+            await self._objects.release(self._subscription)
 
     def on(self, name: str, callback: Callback[Any]) -> Callable[[], None]:
         """Call `callback` with each event, one at a time, until the handle is closed.
@@ -302,7 +302,7 @@ class Document:
             ValueError: `name` is neither `updated` nor `removed`.
         """
         self._events.check_name(name)
-        self._documents.check_loop()
+        self._objects.check_loop()
         return self._events.on(name, callback)
 
     def events(self) -> EventQueue[DocumentEvent]:
@@ -312,7 +312,7 @@ class Document:
         is permanently disconnected, it raises the reason. A slow reader gets the newest state, not
         every state in between.
         """
-        self._documents.check_loop()
+        self._objects.check_loop()
         return self._events.events()
 
     async def _write(self, verb: str, json: bytes | None, **members: Any) -> JsonObject:
@@ -325,7 +325,7 @@ class Document:
 
         with self._subscription.writing():
             try:
-                written = await self._documents.request(
+                written = await self._objects.request(
                     verb, take, document=self.sid, op=make_op(), **members
                 )
             except RevisionMismatch as refusal:
@@ -355,10 +355,10 @@ class Document:
             self._subscription.adopt(snapshot)
             return snapshot
 
-        return await self._documents.request("get", take, document=self.sid)
+        return await self._objects.request("get", take, document=self.sid)
 
     def _check_open(self) -> None:
-        self._documents.check_loop()
+        self._objects.check_loop()
         if self._closed:
             raise DocumentClosed
 

@@ -26,7 +26,7 @@ from .proxies import Proxy
 from .rest_requests import PATCH_TYPES, form_of, headers_of
 from .snapshot import JsonObject
 from .token import Claims
-from .transport import EventHandler, Interrupted, Receive
+from .transport import EventHandler, Interrupted, Limits, Receive
 
 __all__ = ["RestTransport"]
 
@@ -49,7 +49,7 @@ class RestTransport:
     """
 
     name = "rest"
-    data_limit: int | None = None
+    limits = Limits()
 
     def __init__(self, http: Http, token: str, on_event: EventHandler) -> None:
         self.ended = http.ended
