@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Literal, Self, get_args
 
@@ -11,15 +11,20 @@ import orjson
 from syncline_protocol.errors import Code
 from syncline_protocol.objects import DOCUMENT
 
+from .attempts import make_op
 from .connection import Connection
-from .document import Document, make_op
+from .document import Document
 from .emitter import Callback, Emitter
 from .encoding import check_address, encode_data
 from .errors import ClientClosed, InvalidRequest
 from .events import ConnectionState, StateChanged
+from .list import List
+from .map import Map
 from .object_state import Kind
 from .open_objects import OpenObjects
+from .opening import open_collection
 from .options import Options, Server
+from .parts import Part
 from .snapshot import JsonObject, Snapshot
 from .subscription import Subscription
 from .token import TokenSource
@@ -84,12 +89,7 @@ class Client:
             Unavailable: the server had no room (429, 503) until `request_timeout` was over.
             RequestTimeout, ClientClosed, ConnectionLost, Unauthorized: as in `Document`.
         """
-        check_address(document)
-        if mode not in get_args(Mode):
-            raise InvalidRequest.local(
-                Code.INVALID_PARAMETER,
-                f"mode must be one of {', '.join(get_args(Mode))}, not {mode!r}.",
-            )
+        _check(document, mode, "document")
         json = None if data is None else orjson.Fragment(encode_data(data, self.data_limit))
         bound = self._objects.options.event_queue
         kind = Kind(
@@ -105,6 +105,52 @@ class Client:
             ttl=ttl,
             op=make_op(),
         )
+
+    async def map(
+        self,
+        map: str | None = None,
+        *,
+        mode: Mode = "open_or_create",
+        ttl: int | None = None,
+        keys: Iterable[str] | None = None,
+        prefix: str | None = None,
+    ) -> Map:
+        """Open a map, or a part of it: fetch or create it, and subscribe to it.
+
+        Args:
+            map: SID or unique name; None creates a map without a name.
+            mode, ttl: as in `document`.
+            keys: keys of up to 256 items, existing or not: only their events come.
+            prefix: only the events of items come whose key begins with it.
+
+        Raises:
+            NotFound, Conflict, InvalidRequest, Unavailable, RequestTimeout: as in `document`.
+        """
+        _check(map, mode, "map")
+        request = {"address": map, "mode": mode, "ttl": ttl}
+        return await open_collection(self._objects, Map, Part.of(keys, prefix), request)
+
+    async def list(
+        self,
+        list: str | None = None,
+        *,
+        mode: Mode = "open_or_create",
+        ttl: int | None = None,
+        indexes: Iterable[int] | None = None,
+    ) -> List:
+        """Open a list, or a part of it: fetch or create it, and subscribe to it.
+
+        Args:
+            list: SID or unique name; None creates a list without a name.
+            mode, ttl: as in `document`.
+            indexes: indexes of up to 256 items, existing or not: only their events come.
+
+        Raises:
+            NotFound, Conflict, InvalidRequest, Unavailable, RequestTimeout: as in `document`.
+        """
+        _check(list, mode, "list")
+        request = {"address": list, "mode": mode, "ttl": ttl}
+        return await open_collection(self._objects, List, Part.of(indexes, None), request)
 
     def on(self, name: Literal["state"], callback: Callback[StateChanged]) -> Callable[[], None]:
         """Call `callback`, sync or async, with each change of the connection state.
@@ -160,3 +206,12 @@ class Client:
         elif state is ConnectionState.CLOSED:
             self._objects.end(None if isinstance(error, ClientClosed) else error)
             self._states.end()
+
+
+def _check(address: object, mode: object, type_: str) -> None:
+    check_address(address, type_)
+    if mode not in get_args(Mode):
+        raise InvalidRequest.local(
+            Code.INVALID_PARAMETER,
+            f"mode must be one of {', '.join(get_args(Mode))}, not {mode!r}.",
+        )

@@ -4,34 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import random
-import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import orjson
 
+from .attempts import make_op
 from .emitter import Callback, Emitter
-from .encoding import encode, encode_data, pointer_to
+from .encoding import OPERATIONS_LIMIT, encode_data, encode_rule, shallow_merge
 from .errors import DocumentClosed, RevisionMismatch
 from .event_queue import EventQueue
 from .events import DocumentEvent, Removed, Updated
+from .mutation_queue import Mutator, repeat_until_first
 from .open_objects import OpenObjects
 from .snapshot import JsonObject, Snapshot
 from .subscription import Subscription
 
-__all__ = ["Document", "Mutator", "make_op"]
-
-Mutator = Callable[[JsonObject], JsonObject | None | Awaitable[JsonObject | None]]
-"""Called with the data; returns the new data, or None to write nothing. Sync or async."""
-
-OPERATIONS_LIMIT = 1_000
-"""Maximum number of operations in one JSON patch (docs/protocol.md, section 3)."""
-
-MUTATE_PAUSE = 0.01
-MUTATE_PAUSE_LIMIT = 0.5
-"""First and largest ceiling of the random pause between attempts of `mutate`, in seconds."""
+__all__ = ["Document"]
 
 
 class Document:
@@ -155,10 +145,7 @@ class Document:
         encode_data(changes, self._objects.limits.data)
         if len(changes) > OPERATIONS_LIMIT:
             return await self.mutate(lambda data: data | changes, ttl=ttl)
-        operations = [
-            {"op": "add", "path": pointer_to(key), "value": value} for key, value in changes.items()
-        ]
-        return await self.patch(operations=operations, ttl=ttl)
+        return await self.patch(operations=shallow_merge(changes), ttl=ttl)
 
     async def mutate(self, fn: Mutator, *, ttl: int | None = None) -> JsonObject:
         """Compute new data from the newest data and write it; retry if another writer was first.
@@ -179,13 +166,8 @@ class Document:
         """
         self._check_open()
         deadline = asyncio.get_running_loop().time() + self._objects.options.mutate_timeout
-        async with self._subscription.mutations.turn():
-            return await self._mutate(fn, ttl, deadline)
 
-    async def _mutate(self, fn: Mutator, ttl: int | None, deadline: float) -> JsonObject:
-        clock = asyncio.get_running_loop().time
-        ceiling = 0.0  # a refusal carries the newest state: the first retry needs no pause
-        while True:
+        async def attempt() -> JsonObject:
             newest = self._subscription.current
             data = fn(newest.data)
             if inspect.isawaitable(data):
@@ -193,13 +175,10 @@ class Document:
             if data is None:
                 return self.data
             # `if_match` is the revision that `fn` saw. `current` may have changed during its await.
-            try:
-                return await self.set(data, if_match=str(newest.revision), ttl=ttl)
-            except RevisionMismatch:
-                if clock() >= deadline:
-                    raise
-            await asyncio.sleep(random.uniform(0, ceiling))
-            ceiling = min(ceiling * 2 or MUTATE_PAUSE, MUTATE_PAUSE_LIMIT)
+            return await self.set(data, if_match=str(newest.revision), ttl=ttl)
+
+        async with self._subscription.mutations.turn():
+            return await repeat_until_first(attempt, deadline)
 
     async def patch(
         self,
@@ -227,13 +206,8 @@ class Document:
             Conflict: the patch does not fit the data.
             RevisionMismatch, InvalidRequest, TooLarge: as in `set`.
         """
-        rules = {"merge": merge, "operations": operations, "increment": increment}
-        given = {name: rule for name, rule in rules.items() if rule is not None}
-        if len(given) != 1:
-            raise TypeError("patch takes exactly one of merge, operations and increment")
-        (name,) = given
-        rule_json = orjson.Fragment(encode(given[name]))
-        return await self._write("patch", None, **{name: rule_json}, if_match=if_match, ttl=ttl)
+        rule = encode_rule(merge=merge, operations=operations, increment=increment)
+        return await self._write("patch", None, **rule, if_match=if_match, ttl=ttl)
 
     async def increment(self, pointer: str, by: int | float = 1) -> JsonObject:
         """Add to a number; a missing number counts as 0.
@@ -361,8 +335,3 @@ class Document:
         self._objects.check_loop()
         if self._closed:
             raise DocumentClosed
-
-
-def make_op() -> str:
-    """Return a new operation id (docs/protocol.md, section 3)."""
-    return uuid.uuid4().hex

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -70,6 +71,9 @@ class ObjectState(Protocol):
 
     def receive_removal(self, removal: Removal, *, may_be_early: bool) -> None:
         """Process the removal of the object."""
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Wrap an own write, from before it is sent until its reply is processed."""
 
     def end(self, error: Exception | None) -> None:
         """End all handles: no event follows."""
