@@ -47,10 +47,12 @@ from .item import Item
 from .item_events import CollectionEvent, ItemAdded, ItemEvent, ItemRemoved, ItemUpdated, Reset
 from .list import List
 from .map import Map
-from .mutation_queue import Mutator
+from .mutation import Mutator
 from .pages import Page
 from .replica import Replica
 from .snapshot import JsonObject, Snapshot
+from .stream import Stream
+from .stream_events import MessagePublished, Missed, StreamEvent
 from .token import Token
 
 __all__ = [
@@ -77,6 +79,8 @@ __all__ = [
     "JsonObject",
     "List",
     "Map",
+    "MessagePublished",
+    "Missed",
     "Mode",
     "Mutator",
     "NotFound",
@@ -90,6 +94,8 @@ __all__ = [
     "RevisionMismatch",
     "Snapshot",
     "StateChanged",
+    "Stream",
+    "StreamEvent",
     "SynclineError",
     "Token",
     "TokenDenied",

@@ -22,10 +22,11 @@ from .list import List
 from .map import Map
 from .object_state import Kind
 from .open_objects import OpenObjects
-from .opening import open_collection
+from .opening import open_collection, open_stream
 from .options import Options, Server
-from .parts import Part
+from .part import Part
 from .snapshot import JsonObject, Snapshot
+from .stream import Stream
 from .subscription import Subscription
 from .token import TokenSource
 
@@ -151,6 +152,25 @@ class Client:
         _check(list, mode, "list")
         request = {"address": list, "mode": mode, "ttl": ttl}
         return await open_collection(self._objects, List, Part.of(indexes, None), request)
+
+    async def stream(
+        self,
+        stream: str | None = None,
+        *,
+        mode: Mode = "open_or_create",
+        ttl: int | None = None,
+    ) -> Stream:
+        """Open a stream: fetch or create it, and subscribe to it.
+
+        Args:
+            stream: SID or unique name; None creates a stream without a name.
+            mode, ttl: as in `document`.
+
+        Raises:
+            NotFound, Conflict, InvalidRequest, Unavailable, RequestTimeout: as in `document`.
+        """
+        _check(stream, mode, "stream")
+        return await open_stream(self._objects, stream, mode, ttl)
 
     def on(self, name: Literal["state"], callback: Callback[StateChanged]) -> Callable[[], None]:
         """Call `callback`, sync or async, with each change of the connection state.

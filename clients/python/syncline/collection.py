@@ -11,18 +11,21 @@ import orjson
 
 from .attempts import make_op
 from .batch import Batch
-from .collection_subscription import CollectionSubscription, ItemType, Listener
+from .collection_subscription import CollectionSubscription, Listener
 from .emitter import Emitter
-from .encoding import encode_data, encode_rule, shallow_merge
+from .encoding import encode_data
 from .errors import NotFound
 from .handle import ObjectHandle
 from .header import JsonObject
 from .item import Item, K
 from .item_events import COLLECTION_EVENTS, CollectionEvent, merge_collection_event
-from .mutation_queue import MutationQueue, Mutator, repeat_until_first
+from .item_types import CollectionType
+from .mutation import Mutator, repeat_until_first
+from .mutation_queue import MutationQueue
 from .open_objects import OpenObjects
 from .pages import PAGE_SIZE, Order, Page, walk
-from .parts import Part
+from .part import Part
+from .patches import encode_rule, shallow_merge
 from .replica import Replica
 
 __all__ = ["Collection"]
@@ -43,7 +46,7 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         ConnectionLost, Unauthorized: the client is permanently disconnected.
     """
 
-    item_type: ClassVar[ItemType]
+    collection_type: ClassVar[CollectionType]
 
     def __init__(
         self, objects: OpenObjects, subscription: CollectionSubscription, part: Part
@@ -61,7 +64,7 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         try:
             return await self[key]
         except NotFound as error:
-            if error.code != self.item_type.missing:
+            if error.code != self.collection_type.missing:
                 raise
             return default
 
@@ -73,7 +76,7 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         """
         self._check_key(key)
         item: Item[K] = await self._request(
-            "item", lambda ok: Item.parse(ok["item"]), **{self.item_type.key_name: key}
+            "item", lambda ok: Item.parse(ok["item"]), **{self.collection_type.key_name: key}
         )
         return item
 
@@ -105,7 +108,7 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
             TooLarge: `data` is larger than the server accepts.
         """
         members = {"if_match": if_match, "ttl": ttl, "collection_ttl": collection_ttl}
-        return await self._write_data("set", {self.item_type.key_name: key}, data, members)
+        return await self._write_data("set", {self.collection_type.key_name: key}, data, members)
 
     async def update(self, key: K, changes: JsonObject, *, ttl: int | None = None) -> Item[K]:
         """Set some top-level keys of the data of an item and leave the others as they are.
@@ -179,7 +182,7 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         rule = encode_rule(merge=merge, operations=operations, increment=increment)
         options = {"if_match": if_match, "ttl": ttl, "collection_ttl": collection_ttl}
         written = await self._write(
-            "patch", None, **{self.item_type.key_name: key}, **rule, **options
+            "patch", None, **{self.collection_type.key_name: key}, **rule, **options
         )
         return written or await self[key]
 
@@ -202,7 +205,9 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
             RevisionMismatch, InvalidRequest: as in `set`.
         """
         self._check_key(key)
-        await self._write("ttl", None, **{self.item_type.key_name: key}, ttl=ttl, if_match=if_match)
+        await self._write(
+            "ttl", None, **{self.collection_type.key_name: key}, ttl=ttl, if_match=if_match
+        )
 
     async def remove(self, key: K, *, if_match: str | None = None) -> None:
         """Remove an item.
@@ -212,7 +217,7 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
             RevisionMismatch: as in `set`.
         """
         self._check_key(key)
-        await self._write("remove", None, **{self.item_type.key_name: key}, if_match=if_match)
+        await self._write("remove", None, **{self.collection_type.key_name: key}, if_match=if_match)
 
     def batch(self, *, collection_ttl: int | None = None) -> Batch[K]:
         """Return a batch, which writes up to 100 items together or none (see `Batch`)."""
@@ -220,7 +225,7 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         async def send(operations: Sequence[JsonObject]) -> list[str]:
             return await self._send_batch(operations, collection_ttl)
 
-        return Batch(self.item_type.key_name, self._check_key, send)
+        return Batch(self.collection_type.key_name, self._check_key, send)
 
     def items(
         self,
@@ -261,7 +266,7 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
 
         bounds = {"from": start, "after": after, "order": order, "limit": page_size}
         page: Page[K] = await self._request(
-            "items", take, **bounds, **self.part.members(self.item_type.keys_name)
+            "items", take, **bounds, **self.part.members(self.collection_type.keys_name)
         )
         return page
 

@@ -9,37 +9,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakValueDictionary
 
-from syncline_protocol.errors import Code
-
 from .event_order import EventOrder
 from .events import ExpiryChanged, ObjectRemoved, Removal
 from .header import Header, JsonObject
 from .item import key_of
 from .item_events import CollectionEvent, ItemEvent, Reset, parse_change
+from .item_types import CollectionType
 from .mutation_queue import MutationQueue
 from .own_writes import OwnWrites
-from .parts import Part, containing
+from .part import Part, containing
 from .transport import Receive
 
-__all__ = ["CollectionSubscription", "ItemType", "Listener"]
+__all__ = ["CollectionSubscription", "Listener"]
 
 logger = logging.getLogger("syncline")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemType:
-    """A type of collection.
-
-    Attributes:
-        name: name of the type.
-        key_name, keys_name: names of a key and of several in messages.
-        missing: error code where there is no such item.
-    """
-
-    name: str
-    key_name: str
-    keys_name: str
-    missing: Code
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -80,7 +63,7 @@ class CollectionSubscription:
         since: revision up to which all changes of the needed part have come (rule C23).
     """
 
-    def __init__(self, type_: ItemType, header: Header, part: Part, queue_bound: int) -> None:
+    def __init__(self, type_: CollectionType, header: Header, part: Part, queue_bound: int) -> None:
         """
         Args:
             type_: the type of collection.
@@ -179,16 +162,22 @@ class CollectionSubscription:
             change: `kind` and `item` in the reply, or one of the `changes` of a batch.
             json: the data of the item; None if it is not known.
         """
-        self._adopt(Header.of(body))
+        self.wrote_header(body)
         item = change["item"]
-        key, order = key_of(item), int(item["revision"])
+        key = key_of(item)
+        if "revision" not in item:
+            return self._own.add_removal(key)  # REST does not say which revision it made
         if any(each.part.has(key) for each in self.handles):
-            is_known = json is not None or "data" in item or change["kind"] == "removed"
+            # The reply to a batch over REST has no dates.
+            has_data = "date_created" in item and (json is not None or "data" in item)
+            is_known = has_data or change["kind"] == "removed"
             event = parse_change({**item, "kind": change["kind"]}, json) if is_known else None
-            self._own.add(key, order, None if event is None else replace(event, is_local=True))
+            self._own.add(
+                key, int(item["revision"]), None if event is None else replace(event, is_local=True)
+            )
 
     def wrote_header(self, body: JsonObject) -> None:
-        """Adopt the header in the reply to a write of the collection itself."""
+        """Adopt the header in the reply to a write."""
         self._adopt(Header.of(body, self.header))
 
     def wrote_removal(self) -> None:
@@ -295,7 +284,7 @@ class CollectionSubscription:
                 self._emit(news)
 
     def _announce(self, change: ItemEvent[Any]) -> None:
-        is_own, earlier = self._own.take(change.key, change.order)
+        is_own, earlier = self._own.take(change)
         for own in earlier:
             self._emit_change(own)
         self._emit_change(replace(change, is_local=True) if is_own else change)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from syncline_protocol.backoff import Backoff
 from syncline_protocol.errors import Code
+from syncline_protocol.objects import DOCUMENT, TYPES
 
 from .attempts import Attempts
 from .dialer import AnyTransport, Dialer
@@ -41,6 +42,9 @@ T = TypeVar("T")
 
 OUTSTANDING_LIMIT = 10_000
 """Maximum number of requests without a reply; further ones are refused (rule C22)."""
+
+_NAMED_BY_NULL = {each.name for each in TYPES} - {DOCUMENT.name}
+"""Members whose null opens a new object without a name; no member at all opens a document."""
 
 StateHandler = Callable[[ConnectionState, Exception | None], None]
 
@@ -110,7 +114,7 @@ class Connection:
     ) -> T:
         """Wait for a connection, send a request and return its reply.
 
-        Members that are None are not sent. `late` is called instead of `receive` with a reply that
+        Members that are None are not sent, unless they stand for a new object without a name. `late` is called instead of `receive` with a reply that
         comes after the caller was cancelled or timed out.
 
         Raises:
@@ -127,7 +131,11 @@ class Connection:
                 Code.TOO_MANY_REQUESTS,
                 f"{self._outstanding} requests wait for their replies already.",
             )
-        given = {name: value for name, value in members.items() if value is not None}
+        given = {
+            name: value
+            for name, value in members.items()
+            if value is not None or name in _NAMED_BY_NULL
+        }
         request = {"do": do, **given}
         seconds = self._options.request_timeout
         options = self._options

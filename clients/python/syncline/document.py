@@ -12,12 +12,13 @@ import orjson
 
 from .attempts import make_op
 from .emitter import Callback, Emitter
-from .encoding import OPERATIONS_LIMIT, encode_data, encode_rule, shallow_merge
+from .encoding import encode_data
 from .errors import DocumentClosed, RevisionMismatch
 from .event_queue import EventQueue
 from .events import DocumentEvent, Removed, Updated
-from .mutation_queue import Mutator, repeat_until_first
+from .mutation import Mutator, repeat_until_first
 from .open_objects import OpenObjects
+from .patches import OPERATIONS_LIMIT, encode_rule, shallow_merge
 from .snapshot import JsonObject, Snapshot
 from .subscription import Subscription
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-
-import orjson
 
 from syncline_protocol.errors import Code
 from syncline_protocol.jsonfaults import find_fault, find_surrogate
@@ -14,17 +11,11 @@ from syncline_protocol.jsonfaults import find_fault, find_surrogate
 from .errors import InvalidRequest, RequestError, TooLarge
 
 __all__ = [
-    "OPERATIONS_LIMIT",
     "check_address",
     "encode",
     "encode_data",
-    "encode_rule",
     "pointer_to",
-    "shallow_merge",
 ]
-
-OPERATIONS_LIMIT = 1_000
-"""Maximum number of operations in one JSON patch (docs/protocol.md, section 3)."""
 
 
 _DEEPEST = 1000
@@ -101,26 +92,6 @@ def check_address(address: object, type_: str = "document") -> None:
         raise InvalidRequest.local(
             Code.INVALID_NAME, f"{type_} holds {half}, which UTF-8 cannot encode."
         )
-
-
-def shallow_merge(changes: Mapping[str, object]) -> list[dict[str, object]]:
-    """Return the JSON patch that sets some top-level keys."""
-    return [
-        {"op": "add", "path": pointer_to(key), "value": value} for key, value in changes.items()
-    ]
-
-
-def encode_rule(**rules: object) -> dict[str, orjson.Fragment]:
-    """Encode the only rule of a patch that is not None, as a member of the request.
-
-    Raises:
-        TypeError: no rule was given, or more than one.
-        InvalidRequest: as in `encode`.
-    """
-    given = {name: rule for name, rule in rules.items() if rule is not None}
-    if len(given) != 1:
-        raise TypeError("patch takes exactly one of merge, operations and increment")
-    return {name: orjson.Fragment(encode(rule)) for name, rule in given.items()}
 
 
 def pointer_to(key: str) -> str:

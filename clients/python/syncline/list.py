@@ -7,16 +7,12 @@ from typing import Any
 from syncline_protocol.errors import Code
 
 from .collection import Collection
-from .collection_subscription import ItemType
 from .errors import InvalidRequest
 from .header import JsonObject
 from .item import Item
+from .item_types import LIST
 
-__all__ = ["LIST", "List"]
-
-LIST = ItemType(
-    name="list", key_name="index", keys_name="indexes", missing=Code.LIST_ITEM_NOT_FOUND
-)
+__all__ = ["List"]
 
 
 class List(Collection[int]):
@@ -25,7 +21,7 @@ class List(Collection[int]):
     The server gives the indexes, and never gives one again. Made by `Client.list`.
     """
 
-    item_type = LIST
+    collection_type = LIST
 
     async def append(
         self, data: JsonObject, *, ttl: int | None = None, collection_ttl: int | None = None

@@ -7,22 +7,20 @@ from typing import Any
 from syncline_protocol.errors import Code
 
 from .collection import Collection
-from .collection_subscription import ItemType
 from .errors import InvalidRequest
 from .header import JsonObject
 from .item import Item
-from .parts import Part
+from .item_types import MAP
+from .part import Part
 from .replica import Replica
 
-__all__ = ["MAP", "Map"]
-
-MAP = ItemType(name="map", key_name="key", keys_name="keys", missing=Code.MAP_ITEM_NOT_FOUND)
+__all__ = ["Map"]
 
 
 class Map(Collection[str]):
     """One map, or a part of it: items by key. Made by `Client.map`."""
 
-    item_type = MAP
+    collection_type = MAP
 
     async def add(
         self,

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import TypeVar
 
-from .errors import RevisionMismatch, UsageError
-from .header import JsonObject
+from .errors import UsageError
 
-__all__ = ["MutationQueue", "Mutator", "repeat_until_first"]
-
-T = TypeVar("T")
-
-Mutator = Callable[[JsonObject], JsonObject | None | Awaitable[JsonObject | None]]
-"""Called with the data; returns the new data, or None to write nothing. Sync or async."""
-
-MUTATE_PAUSE = 0.01
-MUTATE_PAUSE_LIMIT = 0.5
-"""First and largest ceiling of the random pause between attempts of `mutate`, in seconds."""
+__all__ = ["MutationQueue"]
 
 _running: ContextVar[frozenset[object]] = ContextVar("syncline_mutations", default=frozenset())
 """Marks of the mutations that the running code is inside of, in tasks that it started too."""
@@ -59,21 +47,3 @@ class MutationQueue:
                 # Code that outlives the mutation, such as a task, may call `mutate` from now on.
                 self._mark = None
                 _running.reset(token)
-
-
-async def repeat_until_first(attempt: Callable[[], Awaitable[T]], deadline: float) -> T:
-    """Repeat a read and a write until no other writer was first.
-
-    Raises:
-        RevisionMismatch: other writers were first until `deadline`, in event-loop time.
-    """
-    clock = asyncio.get_running_loop().time
-    ceiling = 0.0  # a refusal carries the newest state: the first retry needs no pause
-    while True:
-        try:
-            return await attempt()
-        except RevisionMismatch:
-            if clock() >= deadline:
-                raise
-        await asyncio.sleep(random.uniform(0, ceiling))
-        ceiling = min(ceiling * 2 or MUTATE_PAUSE, MUTATE_PAUSE_LIMIT)
