@@ -148,7 +148,11 @@ class TestItems:
         with pytest.raises(RevisionMismatch):
             await players.remove("a", if_match=first.revision)
         await players.remove("a", if_match=second.revision)
-        for write in (players.remove("a"), players.patch("a", merge={}), players.increment("a", "/n")):
+        for write in (
+            players.remove("a"),
+            players.patch("a", merge={}),
+            players.increment("a", "/n"),
+        ):
             with pytest.raises(NotFound) as missing:
                 await write
             assert missing.value.code == 54201

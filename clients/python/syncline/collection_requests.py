@@ -127,7 +127,7 @@ class CollectionRequests:
         names = ("operations", "collection_ttl")
         content = orjson.dumps({name: request[name] for name in names if name in request})
         _, body = await self._send("POST", f"{self._path}/Batch", request, content=content)
-        changes = [{"kind": each.pop("change"), "item": each} for each in body["items"]]
+        changes = [{**each, "kind": each["change"]} for each in body["items"]]
         header = {"sid": self._sid, "revision": body["revision"]}
         return {self._type.name: header, "changes": changes}
 
