@@ -133,7 +133,7 @@ async def test_a_reply_that_comes_with_the_cancellation_is_taken_back() -> None:
         opening = asyncio.create_task(client.document("name"))
         await connection.receive()
         await connection.ok(created=False, document=document(1))
-        while not client._documents._subscriptions:
+        while not client._objects._subscriptions:
             await asyncio.sleep(0)
         opening.cancel()
         await asyncio.gather(opening, return_exceptions=True)

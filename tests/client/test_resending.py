@@ -102,8 +102,8 @@ class TestLimit:
     async def test_a_request_without_an_op_has_no_limit(self, clock: Clock) -> None:
         async with peer() as server, connect(server.url, token="t", **LONG_TIMEOUT) as client:
             connection = await server.next()
-            documents = client._documents
-            asked = asyncio.create_task(documents.request("get", lambda ok: ok, document="name"))
+            objects = client._objects
+            asked = asyncio.create_task(objects.request("get", lambda ok: ok, document="name"))
             await received(connection, "get")
             clock.now += 101
             await connection.socket.close(4000)

@@ -11,8 +11,8 @@ import pytest
 from support.snapshots import SID, make_snapshot
 from support.vectors import each
 from syncline.emitter import Emitter
-from syncline.events import DocumentEvent, Removed, Updated
-from syncline.subscription import Removal, Subscription
+from syncline.events import DocumentEvent, Removal, Removed, Updated
+from syncline.subscription import Subscription
 from syncline_protocol.canonical import digest
 
 

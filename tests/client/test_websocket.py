@@ -144,7 +144,7 @@ class TestRequests:
             assert await connection.receive() == {"do": "get"}
             await connection.ok()
             await asked
-            assert transport.data_limit == 64
+            assert transport.limits.data == 64
             await transport.close()
 
 

@@ -7,15 +7,17 @@ async with syncline.connect("http://127.0.0.1:8040", token=token) as client:
         print(event.name, event.data)
 """
 
+from .batch import Batch
 from .client import Client, Mode
 from .connector import connect
-from .document import Document, Mutator
+from .document import Document
 from .errors import (
     ClientClosed,
     Conflict,
     ConnectionLost,
     DocumentClosed,
     Forbidden,
+    HandleClosed,
     InvalidRequest,
     NotFound,
     RequestError,
@@ -32,13 +34,31 @@ from .errors import (
     WebSocketBlocked,
 )
 from .event_queue import EventQueue
-from .events import ConnectionState, DocumentEvent, Removed, StateChanged, Updated
+from .events import (
+    ConnectionState,
+    DocumentEvent,
+    Removed,
+    StateChanged,
+    Updated,
+)
+from .item import Item
+from .item_events import CollectionEvent, ItemAdded, ItemEvent, ItemRemoved, ItemUpdated, Reset
+from .list import List
+from .map import Map
+from .mutation import Mutator
+from .object_events import ExpiryChanged, ObjectRemoved
+from .pages import Page
+from .replica import Replica
 from .snapshot import JsonObject, Snapshot
+from .stream import Stream
+from .stream_events import MessagePublished, Missed, StreamEvent
 from .token import Token
 
 __all__ = [
+    "Batch",
     "Client",
     "ClientClosed",
+    "CollectionEvent",
     "Conflict",
     "ConnectionLost",
     "ConnectionState",
@@ -46,18 +66,35 @@ __all__ = [
     "DocumentClosed",
     "DocumentEvent",
     "EventQueue",
+    "ExpiryChanged",
     "Forbidden",
+    "HandleClosed",
     "InvalidRequest",
+    "Item",
+    "ItemAdded",
+    "ItemEvent",
+    "ItemRemoved",
+    "ItemUpdated",
     "JsonObject",
+    "List",
+    "Map",
+    "MessagePublished",
+    "Missed",
     "Mode",
     "Mutator",
     "NotFound",
+    "ObjectRemoved",
+    "Page",
     "Removed",
+    "Replica",
     "RequestError",
     "RequestTimeout",
+    "Reset",
     "RevisionMismatch",
     "Snapshot",
     "StateChanged",
+    "Stream",
+    "StreamEvent",
     "SynclineError",
     "Token",
     "TokenDenied",

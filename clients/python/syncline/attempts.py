@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 
 from syncline_protocol.backoff import Backoff
 
@@ -11,7 +12,7 @@ from .errors import RequestError
 from .refusals import retry_pause
 from .snapshot import JsonObject
 
-__all__ = ["RESEND_LIMIT", "Attempts"]
+__all__ = ["RESEND_LIMIT", "Attempts", "make_op"]
 
 RESEND_LIMIT = 100
 """Seconds after which a write is not sent again (rule C7)."""
@@ -54,3 +55,8 @@ class Attempts:
         self.refusal = error
         self._first = None  # refused, so not applied: the outcome is known again
         await asyncio.sleep(retry_pause(error.retry_after) + self._backoff.pause())
+
+
+def make_op() -> str:
+    """Return a new operation id (docs/protocol.md, section 3)."""
+    return uuid.uuid4().hex

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from syncline_protocol.backoff import Backoff
 from syncline_protocol.errors import Code
+from syncline_protocol.objects import DOCUMENT, TYPES
 
 from .attempts import Attempts
 from .dialer import AnyTransport, Dialer
@@ -30,7 +31,7 @@ from .pause import Pause
 from .refusals import retry_pause
 from .timing import within
 from .token import TokenSource
-from .transport import ClientEventHandler, Interrupted, Receive
+from .transport import ClientEventHandler, Interrupted, Limits, Receive
 from .websocket import WebSocketTransport
 
 __all__ = ["Connection"]
@@ -41,6 +42,9 @@ T = TypeVar("T")
 
 OUTSTANDING_LIMIT = 10_000
 """Maximum number of requests without a reply; further ones are refused (rule C22)."""
+
+_NAMED_BY_NULL = {each.name for each in TYPES} - {DOCUMENT.name}
+"""Members whose null opens a new object without a name; no member at all opens a document."""
 
 StateHandler = Callable[[ConnectionState, Exception | None], None]
 
@@ -89,9 +93,9 @@ class Connection:
         return None if transport is None or transport.ended.done() else transport.name
 
     @property
-    def data_limit(self) -> int | None:
-        """Maximum size of a document in bytes; None if not known."""
-        return self._transport.data_limit if self._transport else None
+    def limits(self) -> Limits:
+        """Maximum sizes of data."""
+        return self._transport.limits if self._transport else Limits()
 
     async def open(self) -> None:
         """Open the first connection, within `open_timeout`, and keep the client connected."""
@@ -110,8 +114,9 @@ class Connection:
     ) -> T:
         """Wait for a connection, send a request and return its reply.
 
-        Members that are None are not sent. `late` is called instead of `receive` with a reply that
-        comes after the caller was cancelled or timed out.
+        Members that are None are not sent, unless they stand for a new object without a name.
+        `late` is called instead of `receive` with a reply that comes after the caller was cancelled
+        or timed out.
 
         Raises:
             RequestError: the server refused the request; `open`, if it had no room all the time.
@@ -127,7 +132,11 @@ class Connection:
                 Code.TOO_MANY_REQUESTS,
                 f"{self._outstanding} requests wait for their replies already.",
             )
-        given = {name: value for name, value in members.items() if value is not None}
+        given = {
+            name: value
+            for name, value in members.items()
+            if value is not None or name in _NAMED_BY_NULL
+        }
         request = {"do": do, **given}
         seconds = self._options.request_timeout
         options = self._options

@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import random
-import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import orjson
 
+from .attempts import make_op
 from .emitter import Callback, Emitter
-from .encoding import encode, encode_data, pointer_to
+from .encoding import encode_data
 from .errors import DocumentClosed, RevisionMismatch
 from .event_queue import EventQueue
 from .events import DocumentEvent, Removed, Updated
-from .open_objects import OpenDocuments
+from .mutation import Mutator, repeat_until_first
+from .open_objects import OpenObjects
+from .patches import OPERATIONS_LIMIT, encode_rule, shallow_merge
 from .snapshot import JsonObject, Snapshot
 from .subscription import Subscription
 
-__all__ = ["Document", "Mutator", "make_op"]
-
-Mutator = Callable[[JsonObject], JsonObject | None | Awaitable[JsonObject | None]]
-"""Called with the data; returns the new data, or None to write nothing. Sync or async."""
-
-OPERATIONS_LIMIT = 1_000
-"""Maximum number of operations in one JSON patch (docs/protocol.md, section 3)."""
-
-MUTATE_PAUSE = 0.01
-MUTATE_PAUSE_LIMIT = 0.5
-"""First and largest ceiling of the random pause between attempts of `mutate`, in seconds."""
+__all__ = ["Document"]
 
 
 class Document:
@@ -49,11 +40,11 @@ class Document:
         ConnectionLost, Unauthorized: the client is permanently disconnected.
     """
 
-    def __init__(self, documents: OpenDocuments, subscription: Subscription) -> None:
-        self._documents = documents
+    def __init__(self, objects: OpenObjects, subscription: Subscription) -> None:
+        self._objects = objects
         self._subscription = subscription
         self._events: Emitter[DocumentEvent] = Emitter(
-            (Updated.name, Removed.name), documents.options.event_queue
+            (Updated.name, Removed.name), objects.options.event_queue
         )
         self._closed = False
         subscription.handles.add(self._events)
@@ -129,7 +120,7 @@ class Document:
             InvalidRequest: `data` is not a JSON object, or `ttl` is out of range.
             TooLarge: `data` is larger than the server accepts.
         """
-        json = encode_data(data, self._documents.data_limit)
+        json = encode_data(data, self._objects.limits.data)
         return await self._write(
             "set", json, data=orjson.Fragment(json), if_match=if_match, ttl=ttl
         )
@@ -152,13 +143,10 @@ class Document:
             InvalidRequest, TooLarge: as in `set`.
         """
         # Checked here, so that an error message names the place within `changes`.
-        encode_data(changes, self._documents.data_limit)
+        encode_data(changes, self._objects.limits.data)
         if len(changes) > OPERATIONS_LIMIT:
             return await self.mutate(lambda data: data | changes, ttl=ttl)
-        operations = [
-            {"op": "add", "path": pointer_to(key), "value": value} for key, value in changes.items()
-        ]
-        return await self.patch(operations=operations, ttl=ttl)
+        return await self.patch(operations=shallow_merge(changes), ttl=ttl)
 
     async def mutate(self, fn: Mutator, *, ttl: int | None = None) -> JsonObject:
         """Compute new data from the newest data and write it; retry if another writer was first.
@@ -178,14 +166,9 @@ class Document:
             InvalidRequest, TooLarge: as in `set`.
         """
         self._check_open()
-        deadline = asyncio.get_running_loop().time() + self._documents.options.mutate_timeout
-        async with self._subscription.mutations.turn():
-            return await self._mutate(fn, ttl, deadline)
+        deadline = asyncio.get_running_loop().time() + self._objects.options.mutate_timeout
 
-    async def _mutate(self, fn: Mutator, ttl: int | None, deadline: float) -> JsonObject:
-        clock = asyncio.get_running_loop().time
-        ceiling = 0.0  # a refusal carries the newest state: the first retry needs no pause
-        while True:
+        async def attempt() -> JsonObject:
             newest = self._subscription.current
             data = fn(newest.data)
             if inspect.isawaitable(data):
@@ -193,13 +176,10 @@ class Document:
             if data is None:
                 return self.data
             # `if_match` is the revision that `fn` saw. `current` may have changed during its await.
-            try:
-                return await self.set(data, if_match=str(newest.revision), ttl=ttl)
-            except RevisionMismatch:
-                if clock() >= deadline:
-                    raise
-            await asyncio.sleep(random.uniform(0, ceiling))
-            ceiling = min(ceiling * 2 or MUTATE_PAUSE, MUTATE_PAUSE_LIMIT)
+            return await self.set(data, if_match=str(newest.revision), ttl=ttl)
+
+        async with self._subscription.mutations.turn():
+            return await repeat_until_first(attempt, deadline)
 
     async def patch(
         self,
@@ -227,13 +207,8 @@ class Document:
             Conflict: the patch does not fit the data.
             RevisionMismatch, InvalidRequest, TooLarge: as in `set`.
         """
-        rules = {"merge": merge, "operations": operations, "increment": increment}
-        given = {name: rule for name, rule in rules.items() if rule is not None}
-        if len(given) != 1:
-            raise TypeError("patch takes exactly one of merge, operations and increment")
-        (name,) = given
-        rule_json = orjson.Fragment(encode(given[name]))
-        return await self._write("patch", None, **{name: rule_json}, if_match=if_match, ttl=ttl)
+        rule = encode_rule(merge=merge, operations=operations, increment=increment)
+        return await self._write("patch", None, **rule, if_match=if_match, ttl=ttl)
 
     async def increment(self, pointer: str, by: int | float = 1) -> JsonObject:
         """Add to a number; a missing number counts as 0.
@@ -274,18 +249,18 @@ class Document:
         """
         self._check_open()
         with self._subscription.writing():
-            await self._documents.request(
+            await self._objects.request(
                 "remove", self._take_removal, document=self.sid, if_match=if_match, op=make_op()
             )
 
     async def close(self) -> None:
         """Close this handle and its listeners; the last handle unsubscribes. Safe to repeat."""
-        self._documents.check_loop()
+        self._objects.check_loop()
         if not self._closed:
             self._closed = True
             self._events.close()
             self._subscription.handles.discard(self._events)
-            await self._documents.release(self._subscription)
+            await self._objects.release(self._subscription)
 
     def on(self, name: str, callback: Callback[Any]) -> Callable[[], None]:
         """Call `callback` with each event, one at a time, until the handle is closed.
@@ -302,7 +277,7 @@ class Document:
             ValueError: `name` is neither `updated` nor `removed`.
         """
         self._events.check_name(name)
-        self._documents.check_loop()
+        self._objects.check_loop()
         return self._events.on(name, callback)
 
     def events(self) -> EventQueue[DocumentEvent]:
@@ -312,7 +287,7 @@ class Document:
         is permanently disconnected, it raises the reason. A slow reader gets the newest state, not
         every state in between.
         """
-        self._documents.check_loop()
+        self._objects.check_loop()
         return self._events.events()
 
     async def _write(self, verb: str, json: bytes | None, **members: Any) -> JsonObject:
@@ -325,7 +300,7 @@ class Document:
 
         with self._subscription.writing():
             try:
-                written = await self._documents.request(
+                written = await self._objects.request(
                     verb, take, document=self.sid, op=make_op(), **members
                 )
             except RevisionMismatch as refusal:
@@ -355,14 +330,9 @@ class Document:
             self._subscription.adopt(snapshot)
             return snapshot
 
-        return await self._documents.request("get", take, document=self.sid)
+        return await self._objects.request("get", take, document=self.sid)
 
     def _check_open(self) -> None:
-        self._documents.check_loop()
+        self._objects.check_loop()
         if self._closed:
             raise DocumentClosed
-
-
-def make_op() -> str:
-    """Return a new operation id (docs/protocol.md, section 3)."""
-    return uuid.uuid4().hex

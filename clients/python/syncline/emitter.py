@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Generic
 from weakref import WeakSet
 
-from .event_queue import E, EventQueue
+from .event_queue import E, EventQueue, Merge, merge_with_last
 
 __all__ = ["Callback", "Emitter"]
 
@@ -22,14 +22,16 @@ Callback = Callable[[E], Awaitable[object] | object]
 class Emitter(Generic[E]):
     """Listeners of one source of events."""
 
-    def __init__(self, names: tuple[str, ...], bound: int) -> None:
+    def __init__(self, names: tuple[str, ...], bound: int, merge: Merge = merge_with_last) -> None:
         """
         Args:
             names: names of the events.
             bound: events that may wait for each listener.
+            merge: adds further ones to the queue of a slow listener.
         """
         self._names = names
         self._bound = bound
+        self._merge = merge
         # Weak: an iterator that its reader has dropped must not collect events permanently.
         self._queues: WeakSet[EventQueue[E]] = WeakSet()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -42,7 +44,7 @@ class Emitter(Generic[E]):
 
     def events(self) -> EventQueue[E]:
         """Return an iterator over the events from now on."""
-        queue: EventQueue[E] = EventQueue(self._bound)
+        queue: EventQueue[E] = EventQueue(self._bound, self._merge)
         queue.bind_loop()
         self._queues.add(queue)
         if self._ended is not None:

@@ -10,7 +10,12 @@ from syncline_protocol.jsonfaults import find_fault, find_surrogate
 
 from .errors import InvalidRequest, RequestError, TooLarge
 
-__all__ = ["check_address", "encode", "encode_data", "pointer_to"]
+__all__ = [
+    "check_address",
+    "encode",
+    "encode_data",
+    "pointer_to",
+]
 
 
 _DEEPEST = 1000
@@ -70,8 +75,8 @@ def _no_json(value: object, reason: str) -> RequestError:
     return InvalidRequest.local(Code.INVALID_JSON, f"This is not a JSON value: {reason}.")
 
 
-def check_address(address: object) -> None:
-    """Check the address of a document: a SID, a unique name, or None.
+def check_address(address: object, type_: str = "document") -> None:
+    """Check the address of an object: a SID, a unique name, or None.
 
     Raises:
         InvalidRequest: the address is not a str, or UTF-8 cannot encode it.
@@ -80,12 +85,12 @@ def check_address(address: object) -> None:
         return
     if not isinstance(address, str):
         raise InvalidRequest.local(
-            Code.INVALID_NAME, f"a document is named by a str, not {type(address).__name__}."
+            Code.INVALID_NAME, f"a {type_} is named by a str, not {type(address).__name__}."
         )
     half = find_surrogate(address)
     if half is not None:
         raise InvalidRequest.local(
-            Code.INVALID_NAME, f"document holds {half}, which UTF-8 cannot encode."
+            Code.INVALID_NAME, f"{type_} holds {half}, which UTF-8 cannot encode."
         )
 
 

@@ -7,9 +7,9 @@
     │   ├── Unauthorized        401: the token was refused
     │   │   └── TokenExpired
     │   ├── Forbidden           403: the identity may not do this
-    │   ├── NotFound            404: the document does not exist
-    │   ├── Conflict            409: the unique name is taken, or a patch does not fit the document
-    │   ├── RevisionMismatch    412: the document is at another revision; has `document`
+    │   ├── NotFound            404: the object or the item does not exist
+    │   ├── Conflict            409: the name or key is taken, or a patch does not fit the data
+    │   ├── RevisionMismatch    412: it is at another revision; has `document` or `item`
     │   └── Unavailable         429, 503: the same request may succeed later
     ├── RequestTimeout          no reply in time: the outcome is unknown
     ├── ConnectionLost          the server cannot be reached, or closed the connection: code
@@ -18,7 +18,8 @@
     │   └── TokenDenied         raised by the token function: there will be no token
     ├── UsageError              wrong use: another event loop, `mutate` in `mutate`, …
     ├── ClientClosed            the client was closed
-    └── DocumentClosed          the handle of the document was closed
+    └── HandleClosed            the handle of an object was closed
+        └── DocumentClosed      the handle of the document was closed
 
 `retry` of each says whether the same call may succeed later without a change.
 """
@@ -26,10 +27,13 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any
 
 from syncline_protocol.errors import Code
 
-from .snapshot import JsonObject, Snapshot
+from .header import JsonObject
+from .item import Item
+from .snapshot import Snapshot
 
 __all__ = [
     "ClientClosed",
@@ -37,6 +41,7 @@ __all__ = [
     "ConnectionLost",
     "DocumentClosed",
     "Forbidden",
+    "HandleClosed",
     "InvalidRequest",
     "NotFound",
     "RequestError",
@@ -93,6 +98,8 @@ class RequestError(SynclineError):
         error = kind(code, status, str(body["message"]), bool(body.get("retry", False)))
         if isinstance(error, RevisionMismatch) and body.get("document"):
             error.document = Snapshot.parse(body["document"])
+        if isinstance(error, RevisionMismatch | Conflict) and body.get("item"):
+            error.item = Item.parse(body["item"])
         return error
 
     @classmethod
@@ -122,24 +129,32 @@ class Forbidden(RequestError):
 
 
 class NotFound(RequestError):
-    """No document has that SID or unique name."""
+    """No object has that SID or unique name, or a list or map has no such item."""
 
 
 class Conflict(RequestError):
-    """The unique name is taken (code 54301), or a patch does not fit the document (20409).
+    """The unique name is taken (code 54301), the map has an item with that key (54208), or a patch
+    does not fit the data (20409).
 
     Also 20409: the operation id was used for another request.
+
+    Attributes:
+        item: the newest state of an item that `add` found; None for everything else.
     """
+
+    item: Item[Any] | None = None
 
 
 class RevisionMismatch(RequestError):
     """`if_match` named a revision that is not the newest.
 
     Attributes:
-        document: the newest state; None if the server did not send it.
+        document: the newest state of a document; None if the server did not send it.
+        item: the newest state of an item; None if there is none, or the server did not send it.
     """
 
     document: Snapshot | None = None
+    item: Item[Any] | None = None
 
 
 class Unavailable(RequestError):
@@ -241,7 +256,14 @@ class ClientClosed(SynclineError):
         return "the client is closed"
 
 
-class DocumentClosed(SynclineError):
+class HandleClosed(SynclineError):
+    """The handle of a list, map, stream or replica was closed; open it again."""
+
+    def __str__(self) -> str:
+        return "this handle is closed"
+
+
+class DocumentClosed(HandleClosed):
     """The handle was closed; open the document again."""
 
     def __str__(self) -> str:

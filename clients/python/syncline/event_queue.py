@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from .errors import UsageError
 
-__all__ = ["E", "EventQueue"]
+__all__ = ["E", "EventQueue", "Merge", "merge_with_last"]
 
 
 class Event(Protocol):
@@ -19,23 +20,32 @@ class Event(Protocol):
     def name(self) -> str:
         """Name of the event, as passed to `on`."""
 
-    def following(self, earlier: Any) -> Any:
-        """Merge this event with an earlier one of the same type."""
-
 
 E = TypeVar("E", bound=Event)
+
+Merge = Callable[[deque[Any], Any], None]
+"""Adds an event to a full queue."""
+
+
+def merge_with_last(queue: deque[Any], event: Any) -> None:
+    """Merge an event with the last one in a full queue, if that is of the same type."""
+    if type(queue[-1]) is type(event):
+        queue[-1] = event.following(queue[-1])
+    else:
+        queue.append(event)
 
 
 class EventQueue(Generic[E]):
     """Asynchronous iterator over events, with a bounded queue.
 
-    When the queue is full, a new event is merged with the last one in it (`following`). So a slow
-    reader gets the oldest queued events as they were, and then the newest state.
+    When the queue is full, `merge` adds a new event. That of documents merges it with the last one,
+    so that a slow reader gets the oldest queued events as they were, and then the newest state.
     """
 
-    def __init__(self, bound: int) -> None:
-        """`bound`: events in the queue, at least 1; an event of another type is added beyond it."""
+    def __init__(self, bound: int, merge: Merge = merge_with_last) -> None:
+        """`bound`: events in the queue, at least 1, before `merge` adds further ones."""
         self._bound = bound
+        self._merge = merge
         self._events: deque[E] = deque()
         self._changed = asyncio.Event()
         self._closed = False
@@ -51,8 +61,8 @@ class EventQueue(Generic[E]):
         """Add or merge an event without blocking; do nothing after the end."""
         if self._closed:
             return
-        if len(self._events) >= self._bound and type(self._events[-1]) is type(event):
-            self._events[-1] = event.following(self._events[-1])
+        if len(self._events) >= self._bound:
+            self._merge(self._events, event)
         else:
             self._events.append(event)
         self._changed.set()

@@ -9,7 +9,21 @@ from typing import ClassVar
 
 from .snapshot import JsonObject, Snapshot
 
-__all__ = ["ConnectionState", "DocumentEvent", "Removed", "StateChanged", "Updated"]
+__all__ = [
+    "ConnectionState",
+    "DocumentEvent",
+    "Removal",
+    "Removed",
+    "StateChanged",
+    "Updated",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """The end of an object; `body` is that of the event, None if the object was not found."""
+
+    body: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Queue of the `mutate` calls of one document."""
+"""Queue of the `mutate` calls of one document or item."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _running: ContextVar[frozenset[object]] = ContextVar("syncline_mutations", defau
 
 
 class MutationQueue:
-    """Runs the mutations of one document one at a time, so that they do not conflict.
+    """Runs the mutations of one document or item one at a time, so that they do not conflict.
 
-    A mutator that awaits another mutation of the same document would wait for itself: that call is
+    A mutator that awaits another mutation of the same one would wait for itself: that call is
     refused.
     """
 
@@ -31,11 +31,12 @@ class MutationQueue:
         """Wait for the mutations before this one, and run it.
 
         Raises:
-            UsageError: the caller runs inside a mutation of the same document.
+            UsageError: the caller runs inside a mutation of the same document or item.
         """
         if self._mark in _running.get():
             raise UsageError(
-                "mutate was called inside mutate of the same document, which would wait for itself"
+                "mutate was called inside mutate of the same document or item, "
+                "which would wait for itself"
             )
         async with self._lock:
             mark = self._mark = object()

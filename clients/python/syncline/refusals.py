@@ -35,17 +35,18 @@ def refusal(response: httpx2.Response) -> RequestError | ConnectionLost:
     body = _error_body(response)
     if body is not None:
         details = body.get("details")
-        document = details.get("document") if isinstance(details, dict) else None
+        newest = details if isinstance(details, dict) else {}
+        named = {name: newest[name] for name in ("document", "item") if name in newest}
         retry = response.status_code in (
             HTTPStatus.TOO_MANY_REQUESTS,
             HTTPStatus.SERVICE_UNAVAILABLE,
         )
         try:
-            error = RequestError.parse({**body, "retry": retry, "document": document})
+            error = RequestError.parse({**body, "retry": retry, **named})
             error.retry_after = retry_after(response.headers)
             return error
         except (ValueError, KeyError, TypeError, AttributeError):
-            pass  # `document` is malformed: something in between has changed the body
+            pass  # `document` or `item` is malformed: something in between has changed the body
     return not_syncline(response)
 
 

@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 from syncline_protocol import dates, deltas
+from syncline_protocol.objects import DOCUMENT
 
 from .emitter import Emitter
-from .events import DocumentEvent, Removed, Updated
+from .event_order import EventOrder
+from .events import DocumentEvent, Removal, Removed, Updated
 from .mutation_queue import MutationQueue
 from .snapshot import JsonObject, Snapshot
+from .transport import Receive
 
-__all__ = ["Removal", "Subscription"]
+__all__ = ["Subscription"]
 
 logger = logging.getLogger("syncline")
-
-
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """The end of a document; `body` is that of the event, None if the document was not found."""
-
-    body: JsonObject | None = None
 
 
 class Subscription:
     """State of one document: what the client knows, and what it has announced to the handles.
 
     The two differ. A reply changes `current` at once; events are announced by the rules C12, C13
-    and C16 of docs/protocol.md. For C13 a *ticket* numbers each write: an event that may be early
-    waits for all tickets up to its own.
+    and C16 of docs/protocol.md.
     """
+
+    type = DOCUMENT.name
 
     def __init__(self, snapshot: Snapshot, queue_bound: int) -> None:
         """
@@ -56,17 +50,18 @@ class Subscription:
         self._own: dict[int, Snapshot | None] = {}
         self._removed_here = False
         self._removal_announced = False
-        self._tickets = itertools.count(1)
-        self._last_ticket = 0
-        self._last_carried_over = 0  # ticket of the last write possibly sent before a reconnect
-        self._under_way: set[int] = set()  # tickets of the writes in flight
-        # Events to announce, each with the last ticket that it waits for; 0 waits for none.
-        self._waiting: deque[tuple[int, Snapshot | Removal]] = deque(maxlen=queue_bound)
+        self._order: EventOrder[Snapshot | Removal] = EventOrder(queue_bound, self._deliver)
+        self.on_lost: Callable[[], None] = _ignore
 
     @property
     def sid(self) -> str:
         """The document's SID."""
         return self.current.sid
+
+    @property
+    def unique_name(self) -> str | None:
+        """The document's unique name."""
+        return self.current.unique_name
 
     @property
     def removed(self) -> bool:
@@ -99,33 +94,19 @@ class Subscription:
         self._missed = 0
         self._own.clear()
         # Events of the lost data set are not announced, but the document stays removed.
-        self._waiting = deque(
-            ((ticket, news) for ticket, news in self._waiting if isinstance(news, Removal)),
-            maxlen=self._waiting.maxlen,
-        )
+        self._order.drop(lambda news: isinstance(news, Removal))
         previous, self._announced = self._announced, snapshot
         if not self._removal_announced:
             self._emit(Updated(snapshot, previous, is_local=False))
         return True
 
     def reconnected(self) -> None:
-        """Prepare for a new connection.
+        """Prepare for a new connection."""
+        self._order.reconnected()
 
-        A write in flight may have been sent on the one before, where the server may still apply it.
-        Its event can therefore come on the new connection before its reply.
-        """
-        self._last_carried_over = self._last_ticket
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self) -> AbstractContextManager[None]:
         """Wrap an own write, from before it is sent until its reply is processed."""
-        ticket = self._last_ticket = next(self._tickets)
-        self._under_way.add(ticket)
-        try:
-            yield
-        finally:
-            self._under_way.discard(ticket)
-            self._release()
+        return self._order.writing()
 
     def wrote(self, revision: int, snapshot: Snapshot | None) -> None:
         """Record that an own write was applied; `snapshot` is None if its data is not known."""
@@ -141,14 +122,16 @@ class Subscription:
     def update(self, body: JsonObject, *, may_be_early: bool) -> None:
         """Process the `document` of an `updated` event, which may carry a delta instead of data.
 
-        If the delta does not apply to the state that the client has, `is_lost` becomes True and
-        the caller fetches the whole document.
+        If the delta does not apply to the state that the client has, `is_lost` becomes True, and
+        `on_lost` is called to fetch the whole document.
         """
         try:
             json = None if "data" in body else self._data_of(body)
         except deltas.Inapplicable as error:
             logger.warning("the full data of %s are requested again: %s", self.sid, error)
             self._missed = max(self._missed, int(body["revision"]))
+            if self.is_lost:
+                self.on_lost()
         else:
             self.receive(Snapshot.parse(body, self.current, json), may_be_early=may_be_early)
 
@@ -159,10 +142,38 @@ class Subscription:
         # `>=`: an event replaces the same revision from a REST reply, which has dates in seconds.
         if isinstance(news, Snapshot) and news.revision >= self.current.revision:
             self.current = news
-        # If events can overtake replies, wait for every write that has a ticket by now. Otherwise
-        # only for writes that may have been sent on an earlier connection.
-        self._waiting.append((self._last_ticket if may_be_early else self._last_carried_over, news))
-        self._release()
+        self._order.put(news, may_be_early=may_be_early)
+
+    def receive_removal(self, removal: Removal, *, may_be_early: bool) -> None:
+        """Process the removal of the document."""
+        self.receive(removal, may_be_early=may_be_early)
+
+    def take(self, message: JsonObject, *, may_be_early: bool) -> None:
+        """Process an event of the server, other than a removal."""
+        if message["event"] == "updated":
+            self.update(message[self.type], may_be_early=may_be_early)
+
+    def opened_again(self, ok: JsonObject) -> None:
+        """Process the reply to an `open` of another handle."""
+        # The server sends no event for the state that it replied with, so the handles that
+        # already exist are notified here. Events may still overtake this reply on REST.
+        self.receive(Snapshot.parse(ok[self.type]), may_be_early=True)
+
+    def reply_missed(self) -> None:
+        """Do nothing: a reply to `open` that nobody received has only the newest state."""
+
+    def reopening(self) -> tuple[JsonObject, Receive[None]]:
+        """Members of the `open` that catches up, and what processes its reply (rule C11)."""
+        before = self.current
+
+        def receive(ok: JsonObject) -> None:
+            # A reply without `data` means that the document is at the revision we sent, so the
+            # data is that of `before`. `current` may be newer: events came while we waited.
+            snapshot = Snapshot.parse(ok[self.type], before)
+            if not self.go_back(snapshot, before):
+                self.receive(snapshot, may_be_early=True)
+
+        return {"revision": None if self.is_lost else str(before.revision)}, receive
 
     def end(self, error: Exception | None) -> None:
         """End all handles: no event follows, because of `error` if it is not None."""
@@ -183,17 +194,11 @@ class Subscription:
             raise deltas.Inapplicable("this client does not have the revision before")
         return deltas.applied(self._delivered.json, delta.get("operations"), delta.get("digest"))
 
-    def _release(self) -> None:
-        """Announce waiting events, in order, up to the first that still waits for a write."""
-        while self._waiting:
-            ticket, news = self._waiting[0]
-            if any(under_way <= ticket for under_way in self._under_way):
-                return
-            self._waiting.popleft()
-            if isinstance(news, Removal):
-                self._announce_removal(news)
-            else:
-                self._announce(news)
+    def _deliver(self, news: Snapshot | Removal) -> None:
+        if isinstance(news, Removal):
+            self._announce_removal(news)
+        else:
+            self._announce(news)
 
     def _announce(self, snapshot: Snapshot) -> None:
         self._announce_own_before(snapshot.revision)
@@ -245,3 +250,7 @@ class Subscription:
     def _emit(self, event: DocumentEvent) -> None:
         for handle in list(self.handles):
             handle.emit(event)
+
+
+def _ignore() -> None:
+    """Nobody fetches the state that is missing: the object is not registered yet."""

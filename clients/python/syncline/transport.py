@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from .errors import SynclineError
-from .snapshot import JsonObject
+from .header import JsonObject
 
-__all__ = ["ClientEventHandler", "EventHandler", "Interrupted", "Receive", "Transport"]
+__all__ = ["ClientEventHandler", "EventHandler", "Interrupted", "Limits", "Receive", "Transport"]
 
 T = TypeVar("T")
 
@@ -30,6 +31,21 @@ write. It depends on the transport that the event came on: the transport before 
 events while a new one is in use."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Maximum sizes in bytes of compact UTF-8 JSON; None if not known.
+
+    Attributes:
+        data: of the data of a document.
+        item: of the data of an item.
+        message: of the data of a message of a stream.
+    """
+
+    data: int | None = None
+    item: int | None = None
+    message: int | None = None
+
+
 class Interrupted(Exception):
     """The transport ended before the reply; the request can be sent again with the same `op`."""
 
@@ -40,11 +56,13 @@ class Transport(Protocol):
     Attributes:
         name: `websocket` or `rest`.
         ended: done when the connection has ended; its result is the reason.
+        limits: maximum sizes of data.
         waits_for: why requests get no reply, as text for an error message; None if not known.
     """
 
     name: str
     ended: asyncio.Future[SynclineError]
+    limits: Limits
     waits_for: str | None
 
     async def request(

@@ -38,7 +38,7 @@ from .errors import (
 from .proxies import Proxy
 from .refusals import retry_after
 from .snapshot import JsonObject
-from .transport import EventHandler, Interrupted, Receive
+from .transport import EventHandler, Interrupted, Limits, Receive
 
 __all__ = ["Probing", "WebSocketTransport"]
 
@@ -116,7 +116,7 @@ class WebSocketTransport:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[SynclineError] = self._loop.create_future()
-        self.data_limit: int | None = None
+        self.limits = Limits()
         self._message_limit: int | None = None
         self._socket = socket
         self._on_event = on_event
@@ -219,7 +219,11 @@ class WebSocketTransport:
             raise
 
     def _authenticated(self, ok: JsonObject) -> None:
-        self.data_limit = ok.get("data_limit")
+        self.limits = Limits(
+            data=ok.get("data_limit"),
+            item=ok.get("item_limit"),
+            message=ok.get("stream_message_limit"),
+        )
         self._message_limit = ok.get("message_limit")
 
     def _encode(self, message: JsonObject) -> bytes:

@@ -1,0 +1,324 @@
+"""What the handles of lists and maps share: items, pages, batches, events."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, ClassVar, Generic
+
+import orjson
+
+from .attempts import make_op
+from .batch import Batch
+from .collection_subscription import CollectionSubscription, Listener
+from .emitter import Emitter
+from .encoding import encode_data
+from .errors import NotFound
+from .handle import ObjectHandle
+from .header import JsonObject
+from .item import Item, K
+from .item_events import COLLECTION_EVENTS, CollectionEvent, merge_collection_event
+from .item_types import CollectionType
+from .mutation import Mutator, repeat_until_first
+from .mutation_queue import MutationQueue
+from .open_objects import OpenObjects
+from .pages import PAGE_SIZE, Order, Page, walk
+from .part import Part
+from .patches import encode_rule, shallow_merge
+from .replica import Replica
+
+__all__ = ["Collection"]
+
+
+class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Generic[K]):
+    """One list or map, or a part of it, subscribed until `close()`.
+
+    Handles of one list or map share one subscription. Writes survive a break: the client sends
+    them again on the next connection, and the server applies each of them once.
+
+    Every method that sends a request raises, in addition to the exceptions that it lists:
+        NotFound: the list or map was removed or has expired.
+        Unavailable: the server cannot execute the request now; `message` says so if a write may
+            have been applied.
+        RequestTimeout: no reply in time; the outcome is unknown.
+        HandleClosed, ClientClosed: this handle or the client was closed.
+        ConnectionLost, Unauthorized: the client is permanently disconnected.
+    """
+
+    collection_type: ClassVar[CollectionType]
+
+    def __init__(
+        self, objects: OpenObjects, subscription: CollectionSubscription, part: Part
+    ) -> None:
+        """Applications call `Client.map` or `Client.list` instead."""
+        self.part = part
+        events: Emitter[CollectionEvent[K]] = Emitter(
+            COLLECTION_EVENTS, objects.options.event_queue, merge_collection_event
+        )
+        listener = Listener(part=part, emit=events.emit, end=events.end)
+        super().__init__(objects, subscription, events, listener)
+
+    async def get(self, key: K, default: Any = None) -> Item[K] | Any:
+        """Read an item; return `default` if there is none."""
+        try:
+            return await self[key]
+        except NotFound as error:
+            if error.code != self.collection_type.missing:
+                raise
+            return default
+
+    async def __getitem__(self, key: K) -> Item[K]:
+        """Read an item: `await collection[key]`.
+
+        Raises:
+            NotFound: there is no such item.
+        """
+        self._check_key(key)
+        item: Item[K] = await self._request(
+            "item", lambda ok: Item.parse(ok["item"]), **{self.collection_type.key_name: key}
+        )
+        return item
+
+    async def set(
+        self,
+        key: K,
+        data: JsonObject,
+        *,
+        if_match: str | None = None,
+        ttl: int | None = None,
+        collection_ttl: int | None = None,
+    ) -> Item[K]:
+        """Replace the data of an item; in a map, add the item if there is none.
+
+        Args:
+            data: a JSON object.
+            if_match: write only if the item is at this revision; `"-1"`: only if there is none;
+                None: unconditional.
+            ttl: time to live of the item in seconds from now; 0: never expires; None keeps it.
+            collection_ttl: the same for the whole list or map.
+
+        Returns:
+            the item as written.
+
+        Raises:
+            RevisionMismatch: the item is at another revision; `item` is that state.
+            NotFound: the list has no such item.
+            InvalidRequest: a value is not allowed.
+            TooLarge: `data` is larger than the server accepts.
+        """
+        members = {"if_match": if_match, "ttl": ttl, "collection_ttl": collection_ttl}
+        return await self._write_data("set", {self.collection_type.key_name: key}, data, members)
+
+    async def update(self, key: K, changes: JsonObject, *, ttl: int | None = None) -> Item[K]:
+        """Set some top-level keys of the data of an item and leave the others as they are.
+
+        As `update` of a document: the server merges, so there is no conflict with other writers.
+
+        Raises:
+            NotFound: there is no such item.
+            InvalidRequest, TooLarge: as in `set`.
+        """
+        # Checked here, so that an error message names the place within `changes`.
+        encode_data(changes, self._objects.limits.item)
+        return await self.patch(key, operations=shallow_merge(changes), ttl=ttl)
+
+    async def mutate(self, key: K, fn: Mutator, *, ttl: int | None = None) -> Item[K]:
+        """Compute new data of an item from the newest and write it; retry if another was first.
+
+        Args:
+            fn: as in `mutate` of a document. It must not call `mutate` for the same item.
+            ttl: as in `set`.
+
+        Returns:
+            the item as written; the newest item if `fn` returned None.
+
+        Raises:
+            NotFound: there is no such item.
+            RevisionMismatch: other writers were first until `mutate_timeout` had passed.
+            UsageError: `mutate` was called inside `mutate` of this item.
+        """
+        self._check_open()
+        self._check_key(key)
+        deadline = asyncio.get_running_loop().time() + self._objects.options.mutate_timeout
+        queue = self._subscription.mutations.setdefault(key, MutationQueue())
+
+        async def attempt() -> Item[K]:
+            newest = await self[key]
+            data = fn(newest.data)
+            if inspect.isawaitable(data):
+                data = await data
+            if data is None:
+                return newest
+            return await self.set(key, data, if_match=newest.revision, ttl=ttl)
+
+        async with queue.turn():
+            return await repeat_until_first(attempt, deadline)
+
+    async def patch(
+        self,
+        key: K,
+        *,
+        merge: JsonObject | None = None,
+        operations: Sequence[JsonObject] | None = None,
+        increment: Mapping[str, int | float] | None = None,
+        if_match: str | None = None,
+        ttl: int | None = None,
+        collection_ttl: int | None = None,
+    ) -> Item[K]:
+        """Let the server change the newest data of an item by a rule. Give exactly one rule.
+
+        Args:
+            merge, operations, increment: as in `patch` of a document.
+            if_match, ttl, collection_ttl: as in `set`.
+
+        Raises:
+            TypeError: no rule was given, or more than one.
+            NotFound: there is no such item.
+            Conflict: the patch does not fit the data.
+            RevisionMismatch, InvalidRequest, TooLarge: as in `set`.
+        """
+        self._check_key(key)
+        rule = encode_rule(merge=merge, operations=operations, increment=increment)
+        options = {"if_match": if_match, "ttl": ttl, "collection_ttl": collection_ttl}
+        written = await self._write(
+            "patch", None, **{self.collection_type.key_name: key}, **rule, **options
+        )
+        return written or await self[key]
+
+    async def increment(self, key: K, pointer: str, by: int | float = 1) -> Item[K]:
+        """Add to a number in the data of an item; a missing number counts as 0.
+
+        Args:
+            pointer: a JSON pointer (RFC 6901), such as `/likes`.
+
+        Raises:
+            NotFound, Conflict: as in `patch`.
+        """
+        return await self.patch(key, increment={pointer: by})
+
+    async def set_item_ttl(self, key: K, ttl: int, *, if_match: str | None = None) -> None:
+        """Change the expiry of an item and keep its data.
+
+        Raises:
+            NotFound: there is no such item.
+            RevisionMismatch, InvalidRequest: as in `set`.
+        """
+        self._check_key(key)
+        await self._write(
+            "ttl", None, **{self.collection_type.key_name: key}, ttl=ttl, if_match=if_match
+        )
+
+    async def remove(self, key: K, *, if_match: str | None = None) -> None:
+        """Remove an item.
+
+        Raises:
+            NotFound: there is no such item.
+            RevisionMismatch: as in `set`.
+        """
+        self._check_key(key)
+        await self._write("remove", None, **{self.collection_type.key_name: key}, if_match=if_match)
+
+    def batch(self, *, collection_ttl: int | None = None) -> Batch[K]:
+        """Return a batch, which writes up to 100 items together or none (see `Batch`)."""
+
+        async def send(operations: Sequence[JsonObject]) -> list[str]:
+            return await self._send_batch(operations, collection_ttl)
+
+        return Batch(self.collection_type.key_name, self._check_key, send)
+
+    def items(
+        self,
+        start: K | None = None,
+        *,
+        after: K | None = None,
+        order: Order = "asc",
+        page_size: int = PAGE_SIZE,
+    ) -> AsyncIterator[tuple[K, Item[K]]]:
+        """Iterate over keys and items, in the order of the keys, page by page.
+
+        An item that exists during the whole iteration is shown once.
+
+        Args:
+            start: key to begin with; it need not exist.
+            after: key after which to begin, instead.
+            order: `asc` or `desc`.
+            page_size: number of items that are read at once, 1 to 500.
+        """
+        return walk(self.page(start, after=after, order=order, page_size=page_size))
+
+    async def page(
+        self,
+        start: K | None = None,
+        *,
+        after: K | None = None,
+        order: Order = "asc",
+        page_size: int = PAGE_SIZE,
+    ) -> Page[K]:
+        """Read one page of items; arguments as in `items`."""
+
+        def take(ok: JsonObject) -> Page[K]:
+            items = [Item.parse(each) for each in ok["items"]]
+            return Page(items=items, next_key=ok["next"], read=read_next)
+
+        async def read_next(key: K) -> Page[K]:
+            return await self.page(after=key, order=order, page_size=page_size)
+
+        bounds = {"from": start, "after": after, "order": order, "limit": page_size}
+        page: Page[K] = await self._request(
+            "items", take, **bounds, **self.part.members(self.collection_type.keys_name)
+        )
+        return page
+
+    def replica(self) -> Replica[K]:
+        """Return a replica, which keeps the items in memory and current (see `Replica`)."""
+        self._check_open()
+        return Replica(self._objects, self._subscription, self.part)
+
+    def _check_key(self, key: Any) -> None:
+        """Raise `InvalidRequest` if `key` cannot be a key: `remove` without one removes all."""
+        raise NotImplementedError
+
+    async def _write_data(
+        self, verb: str, key: JsonObject, data: JsonObject, members: JsonObject
+    ) -> Item[K]:
+        for each in key.values():
+            self._check_key(each)
+        json = encode_data(data, self._objects.limits.item)
+        written = await self._write(verb, json, **key, data=orjson.Fragment(json), **members)
+        assert written is not None
+        return written
+
+    async def _write(self, verb: str, json: bytes | None, **members: Any) -> Item[K] | None:
+        """Send a write; return the item after it, None if its data is not known."""
+
+        def take(ok: JsonObject) -> Item[K] | None:
+            self._subscription.wrote(ok[self._subscription.type], ok, json)
+            item = ok["item"]
+            return Item.parse(item, json) if json is not None or "data" in item else None
+
+        self._check_open()
+        with self._subscription.writing():
+            item: Item[K] | None = await self._request(verb, take, **members, op=make_op())
+        return item
+
+    async def _send_batch(
+        self, operations: Sequence[JsonObject], collection_ttl: int | None
+    ) -> list[str]:
+        def take(ok: JsonObject) -> list[str]:
+            for operation, change in zip(operations, ok["changes"], strict=True):
+                data = operation.get("data")
+                json = None if data is None else orjson.dumps(data)
+                written = {"kind": change["kind"], "item": change}
+                self._subscription.wrote(ok[self._subscription.type], written, json)
+            return [change["revision"] for change in ok["changes"]]
+
+        with self._subscription.writing():
+            revisions: list[str] = await self._request(
+                "batch",
+                take,
+                operations=list(operations),
+                collection_ttl=collection_ttl,
+                op=make_op(),
+            )
+        return revisions

@@ -1,0 +1,314 @@
+"""State of one open list or map, shared by its handles, and the order of its events."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any
+from weakref import WeakValueDictionary
+
+from .event_order import EventOrder
+from .events import Removal
+from .header import Header, JsonObject
+from .item import key_of
+from .item_events import CollectionEvent, ItemEvent, Reset, parse_change
+from .item_types import CollectionType
+from .mutation_queue import MutationQueue
+from .object_events import ExpiryChanged, ObjectRemoved
+from .own_writes import OwnWrites
+from .part import Part, containing
+from .transport import Receive
+
+__all__ = ["CollectionSubscription", "Listener"]
+
+logger = logging.getLogger("syncline")
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Listener:
+    """Receives the events of a part of a collection.
+
+    Attributes:
+        part: the part.
+        emit: called with each event.
+        end: called when no event follows, with the reason if the client is disconnected.
+    """
+
+    part: Part
+    emit: Callable[[CollectionEvent[Any]], None]
+    end: Callable[[Exception | None], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Changes:
+    """Changes to announce; `complete_to`: after a break they complete what came up to here."""
+
+    changes: list[ItemEvent[Any]]
+    complete_to: int | None = None
+
+
+_News = _Changes | Reset | ExpiryChanged | Removal
+
+
+class CollectionSubscription:
+    """State of one list or map: what the client has received, and announces to its listeners.
+
+    Events are announced by the rules C23 to C26 and C28 of docs/protocol.md.
+
+    Attributes:
+        keys_name: name of several keys in messages.
+        header: the newest known header.
+        mutations: the `mutate` calls of each item, by key; an entry lives while one runs.
+        since: revision up to which all changes of the needed part have come (rule C23).
+    """
+
+    def __init__(self, type_: CollectionType, header: Header, part: Part, queue_bound: int) -> None:
+        """
+        Args:
+            type_: the type of collection.
+            header: that in the reply to `open`.
+            part: the part that was opened.
+            queue_bound: maximum number of events that wait for writes; beyond it they become one
+                `Reset`.
+        """
+        self.type = type_.name
+        self.keys_name = type_.keys_name
+        self.header = header
+        self.since = header.revision
+        self.handles: set[Listener] = set()
+        self.mutations: WeakValueDictionary[Any, MutationQueue] = WeakValueDictionary()
+        self.on_lost: Callable[[], None] = lambda: None
+        self._part = part  # what the server sends
+        self._needed = part  # what the listeners need
+        self._is_behind = False
+        # Changes that came after `since` while it cannot move, so that they are not announced
+        # twice: newest revision by key.
+        self._seen: dict[Any, int] = {}
+        self._replayed_to = 0  # the changes up to here come because of a break
+        self._order: EventOrder[_News] = EventOrder(queue_bound, self._deliver, self._overflow)
+        self._own = OwnWrites()
+        self._removed_here = False
+        self._removal_announced = False
+
+    @property
+    def sid(self) -> str:
+        """SID of the collection."""
+        return self.header.sid
+
+    @property
+    def unique_name(self) -> str | None:
+        """Unique name; None if the collection has none."""
+        return self.header.unique_name
+
+    @property
+    def removed(self) -> bool:
+        """True once the client knows that the collection was removed."""
+        return self._removed_here or self._removal_announced
+
+    @property
+    def is_lost(self) -> bool:
+        """True while changes are missing, or the server sends too small a part (rule C28)."""
+        return self._is_behind or not self._part.covers(self._needed)
+
+    def attach(self, listener: Listener) -> None:
+        """Add a listener. If `is_lost` becomes True, the caller opens the collection again."""
+        self.handles.add(listener)
+        self._needed = containing([each.part for each in self.handles])
+
+    def detach(self, listener: Listener) -> None:
+        """Remove a listener."""
+        self.handles.discard(listener)
+        if self.handles:
+            self._needed = containing([each.part for each in self.handles])
+
+    def opened_again(self, ok: JsonObject) -> None:
+        """Process the reply to an `open` that did not know that the collection is open.
+
+        It may have made the server send another part, and has no changes since `since`.
+        """
+        self._adopt(Header.of(ok[self.type]))
+        self._is_behind = True
+
+    def reply_missed(self) -> None:
+        """Ask again: the reply may have had changes, and the server may send another part."""
+        self._is_behind = True
+        self.on_lost()
+
+    def reopening(self) -> tuple[JsonObject, Receive[None]]:
+        """Members of the `open` that catches up, and what processes its reply (rule C11)."""
+        part = self._needed
+
+        def receive(ok: JsonObject) -> None:
+            self._part, self._is_behind = part, False
+            self._resume(ok)
+
+        members = {"revision": str(self.since), "items": False}
+        return {**members, **part.members(self.keys_name)}, receive
+
+    def reconnected(self) -> None:
+        """Prepare for a new connection."""
+        self._order.reconnected()
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Wrap an own write, from before it is sent until its reply is processed."""
+        return self._order.writing()
+
+    def wrote(self, body: JsonObject, change: JsonObject, json: bytes | None) -> None:
+        """Record that an own write was applied.
+
+        Args:
+            body: the header in the reply.
+            change: `kind` and `item` in the reply, or one of the `changes` of a batch.
+            json: the data of the item; None if it is not known.
+        """
+        item = change["item"]
+        key = key_of(item)
+        if "revision" not in item:
+            return self._own.add_removal(key)  # REST does not say which revision it made
+        self.wrote_header(body)
+        if any(each.part.has(key) for each in self.handles):
+            # The reply to a batch over REST has no dates.
+            has_data = "date_created" in item and (json is not None or "data" in item)
+            is_known = has_data or change["kind"] == "removed"
+            event = parse_change({**item, "kind": change["kind"]}, json) if is_known else None
+            self._own.add(
+                key, int(item["revision"]), None if event is None else replace(event, is_local=True)
+            )
+
+    def wrote_header(self, body: JsonObject) -> None:
+        """Adopt the header in the reply to a write."""
+        self._adopt(Header.of(body, self.header))
+
+    def wrote_removal(self) -> None:
+        """Record that this client removed the collection."""
+        self._removed_here = True
+
+    def take(self, message: JsonObject, *, may_be_early: bool) -> None:
+        """Process an event of the server, other than a removal."""
+        body = message[self.type]
+        header = Header.of(body, self.header)
+        match message["event"]:
+            case "items":
+                try:
+                    changes = [self._parse(each) for each in message["changes"]]
+                except KeyError:
+                    # The event of an own write comes without data. The client does not know them
+                    # either: a resume brings them.
+                    logger.info("changes of %s are requested again", self.sid)
+                    return self.reply_missed()
+                self._receive(changes, header.revision, may_be_early=may_be_early)
+            case "reset":
+                self._reset(header, may_be_early=may_be_early)
+            case "expiry":
+                self._advance(header.revision)
+                changed = ExpiryChanged(
+                    revision=body["revision"],
+                    date_expires=header.date_expires,
+                    updated_by=header.updated_by,
+                )
+                self._order.put(changed, may_be_early=may_be_early)
+        self._adopt(header)
+
+    def receive_removal(self, removal: Removal, *, may_be_early: bool) -> None:
+        """Process the removal of the collection."""
+        self._order.put(removal, may_be_early=may_be_early)
+
+    def end(self, error: Exception | None) -> None:
+        """End all listeners: no event follows, because of `error` if it is not None."""
+        for listener in list(self.handles):
+            listener.end(error)
+
+    def _resume(self, ok: JsonObject) -> None:
+        """Process the reply to an `open` with a revision."""
+        header = Header.of(ok[self.type])
+        if ok.get("reset"):
+            self._reset(header, may_be_early=True)
+        else:
+            more = ok.get("more_since")
+            self._replayed_to = header.revision
+            changes = [self._parse(each) for each in ok["changes"]]
+            up_to = header.revision if more is None else int(more)
+            self._receive(changes, up_to, may_be_early=True)
+        self._adopt(header)
+
+    def _parse(self, change: JsonObject) -> ItemEvent[Any]:
+        is_bare = "data" not in change and change["kind"] != "removed"
+        json = self._own.json_of(key_of(change), int(change["revision"])) if is_bare else None
+        return parse_change(change, json)
+
+    def _receive(self, changes: list[ItemEvent[Any]], up_to: int, *, may_be_early: bool) -> None:
+        fresh = [each for each in changes if each.order > self._seen.get(each.key, 0)]
+        if self.is_lost:
+            self._seen.update((each.key, each.order) for each in fresh)
+        self._advance(up_to)
+        complete_to = up_to if up_to <= self._replayed_to else None
+        news = _Changes(changes=fresh, complete_to=complete_to)
+        self._order.put(news, may_be_early=may_be_early)
+
+    def _advance(self, revision: int) -> None:
+        """Record that all changes up to `revision` have come, unless some are missing."""
+        if not self.is_lost and revision > self.since:
+            self.since = revision
+            if self._seen:
+                self._seen = {key: order for key, order in self._seen.items() if order > revision}
+
+    def _reset(self, header: Header, *, may_be_early: bool) -> None:
+        # Also where the revision is older than before (rule C14).
+        self.header = header
+        self.since = header.revision
+        self._seen.clear()
+        self._order.put(Reset(revision=str(header.revision)), may_be_early=may_be_early)
+
+    def _adopt(self, header: Header) -> None:
+        if header.revision > self.header.revision:
+            self.header = header
+
+    def _overflow(self) -> None:
+        self._order.drop(lambda news: isinstance(news, Removal))
+        self._order.put(Reset(revision=str(self.since)), may_be_early=True)
+
+    def _deliver(self, news: _News) -> None:
+        match news:
+            case Removal():
+                self._announce_removal(news)
+            case _Changes():
+                for change in news.changes:
+                    self._announce(change)
+                if news.complete_to is not None:
+                    self._announce_own(news.complete_to)
+            case Reset():
+                self._announce_own(int(news.revision))
+                self._emit(news)
+            case ExpiryChanged():
+                self._emit(news)
+
+    def _announce(self, change: ItemEvent[Any]) -> None:
+        is_own, earlier = self._own.take(change)
+        for own in earlier:
+            self._emit_change(own)
+        self._emit_change(replace(change, is_local=True) if is_own else change)
+
+    def _announce_own(self, up_to: int | None) -> None:
+        """Announce own writes whose events were lost or merged into a later one; None: all."""
+        for own in self._own.take_up_to(up_to):
+            self._emit_change(own)
+
+    def _announce_removal(self, removal: Removal) -> None:
+        # A removal may come twice: by its event, and as the 404 to an `open` in flight.
+        if self._removal_announced:
+            return
+        self._announce_own(None)
+        self._removal_announced = True
+        self._emit(ObjectRemoved.of(removal, self.header, self._removed_here))
+        self.end(None)
+
+    def _emit_change(self, change: ItemEvent[Any]) -> None:
+        for listener in list(self.handles):
+            if not self._removal_announced and listener.part.has(change.key):
+                listener.emit(change)
+
+    def _emit(self, event: CollectionEvent[Any]) -> None:
+        for listener in list(self.handles):
+            listener.emit(event)

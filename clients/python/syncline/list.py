@@ -1,0 +1,51 @@
+"""Handle of an open list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from syncline_protocol.errors import Code
+
+from .collection import Collection
+from .errors import InvalidRequest
+from .header import JsonObject
+from .item import Item
+from .item_types import LIST
+
+__all__ = ["List"]
+
+
+class List(Collection[int]):
+    """One list, or a part of it: items by index, in the order in which they were appended.
+
+    The server gives the indexes, and never gives one again. Made by `Client.list`.
+    """
+
+    collection_type = LIST
+
+    async def append(
+        self, data: JsonObject, *, ttl: int | None = None, collection_ttl: int | None = None
+    ) -> Item[int]:
+        """Append an item.
+
+        Args:
+            data, ttl, collection_ttl: as in `set`.
+
+        Returns:
+            the item; `key` is its index.
+
+        Raises:
+            InvalidRequest, TooLarge: as in `set`.
+        """
+        members = {"ttl": ttl, "collection_ttl": collection_ttl}
+        return await self._write_data("add", {}, data, members)
+
+    async def remove_list(self) -> None:
+        """Remove the list with all its items, for all clients."""
+        await self._remove_whole()
+
+    def _check_key(self, key: Any) -> None:
+        if type(key) is not int:
+            raise InvalidRequest.local(
+                Code.INVALID_INDEX, f"The index of an item is an int, not {type(key).__name__}."
+            )

@@ -1,0 +1,66 @@
+"""Handle of an open map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from syncline_protocol.errors import Code
+
+from .collection import Collection
+from .errors import InvalidRequest
+from .header import JsonObject
+from .item import Item
+from .item_types import MAP
+from .part import Part
+from .replica import Replica
+
+__all__ = ["Map"]
+
+
+class Map(Collection[str]):
+    """One map, or a part of it: items by key. Made by `Client.map`."""
+
+    collection_type = MAP
+
+    async def add(
+        self,
+        key: str,
+        data: JsonObject,
+        *,
+        ttl: int | None = None,
+        collection_ttl: int | None = None,
+    ) -> Item[str]:
+        """Add an item.
+
+        Args:
+            data, ttl, collection_ttl: as in `set`.
+
+        Raises:
+            Conflict: there is an item with that key; `item` is its newest state.
+            InvalidRequest, TooLarge: as in `set`.
+        """
+        members = {"ttl": ttl, "collection_ttl": collection_ttl}
+        return await self._write_data("add", {"key": key}, data, members)
+
+    def replica(self, *, prefix: str | None = None) -> Replica[str]:
+        """Return a replica, which keeps the items in memory and current.
+
+        Args:
+            prefix: what the keys begin with; None: the part that this handle has.
+        """
+        if prefix is None:
+            return super().replica()
+        self._check_open()
+        return Replica(self._objects, self._subscription, Part.of(None, prefix))
+
+    async def remove_map(self) -> None:
+        """Remove the map with all its items, for all clients."""
+        await self._remove_whole()
+
+    def _check_key(self, key: Any) -> None:
+        if not isinstance(key, str):
+            raise InvalidRequest.local(
+                Code.INVALID_ITEM_KEY, f"The key of an item is a str, not {type(key).__name__}."
+            )
+        if not key:
+            raise InvalidRequest.local(Code.INVALID_ITEM_KEY, "The key of an item is empty.")

@@ -1,0 +1,40 @@
+"""Mutations: read, compute, write, and again if another writer was first."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from .errors import RevisionMismatch
+from .header import JsonObject
+
+__all__ = ["Mutator", "repeat_until_first"]
+
+T = TypeVar("T")
+
+Mutator = Callable[[JsonObject], JsonObject | None | Awaitable[JsonObject | None]]
+"""Called with the data; returns the new data, or None to write nothing. Sync or async."""
+
+MUTATE_PAUSE = 0.01
+MUTATE_PAUSE_LIMIT = 0.5
+"""First and largest ceiling of the random pause between attempts of `mutate`, in seconds."""
+
+
+async def repeat_until_first(attempt: Callable[[], Awaitable[T]], deadline: float) -> T:
+    """Repeat a read and a write until no other writer was first.
+
+    Raises:
+        RevisionMismatch: other writers were first until `deadline`, in event-loop time.
+    """
+    clock = asyncio.get_running_loop().time
+    ceiling = 0.0  # a refusal carries the newest state: the first retry needs no pause
+    while True:
+        try:
+            return await attempt()
+        except RevisionMismatch:
+            if clock() >= deadline:
+                raise
+        await asyncio.sleep(random.uniform(0, ceiling))
+        ceiling = min(ceiling * 2 or MUTATE_PAUSE, MUTATE_PAUSE_LIMIT)

@@ -1,0 +1,208 @@
+"""Live replica: all items of a list or map, or of a part, kept in memory and current."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from syncline_protocol.backoff import Backoff
+from syncline_protocol.errors import Code
+
+from .collection_subscription import CollectionSubscription, Listener
+from .emitter import Callback, Emitter
+from .errors import HandleClosed, NotFound, RequestError, RequestTimeout, SynclineError
+from .event_queue import EventQueue
+from .header import JsonObject
+from .item import Item, K
+from .item_events import (
+    COLLECTION_EVENTS,
+    CollectionEvent,
+    ItemAdded,
+    ItemRemoved,
+    ItemUpdated,
+    Reset,
+    merge_collection_event,
+)
+from .open_objects import OpenObjects
+from .part import Part
+from .replica_items import ReplicaItems
+
+__all__ = ["Replica"]
+
+logger = logging.getLogger("syncline")
+
+PAGE_LIMIT = 500
+"""Number of items that are read at once, which is the most that the server allows."""
+
+
+class Replica(Mapping[K, Item[K]]):
+    """The items of a list or map, or of a part, in memory: a mapping of keys to items.
+
+    Reads are synchronous. The replica follows every change, also over breaks of the connection::
+
+        async with players.replica() as replica:
+            print(replica["alice"].data, len(replica))
+            async for event in replica.events():
+                ...
+
+    `async with` waits until all items are read; so does `await replica.ready()`. Before that,
+    `complete` is False, and the replica has only some items. Events are those of the list or map,
+    and only differences: what the first reading finds is not announced. After `Reset`, the
+    differences that the replica then finds follow as events.
+    """
+
+    def __init__(
+        self, objects: OpenObjects, subscription: CollectionSubscription, part: Part
+    ) -> None:
+        """Applications call `replica` of a list or map instead."""
+        self._objects = objects
+        self._subscription = subscription
+        self._part = part
+        self._events: Emitter[CollectionEvent[K]] = Emitter(
+            COLLECTION_EVENTS, objects.options.event_queue, merge_collection_event
+        )
+        self._items: ReplicaItems[K] = ReplicaItems(self._events.emit)
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._closed = False
+        self._listener = Listener(part=part, emit=self._take, end=self._end)
+        subscription.attach(self._listener)
+        self._reading = asyncio.create_task(self._read_all())
+
+    def __repr__(self) -> str:
+        state = "complete" if self.complete else "incomplete"
+        return f"<Replica of {self._subscription.sid}: {len(self)} items, {state}>"
+
+    def __getitem__(self, key: K) -> Item[K]:
+        return self._items.items[key]
+
+    def __iter__(self) -> Iterator[K]:
+        """The keys, in their order."""
+        return iter(list(self._items.keys))
+
+    def __len__(self) -> int:
+        return len(self._items.items)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = object.__hash__
+
+    @property
+    def complete(self) -> bool:
+        """True while the replica has all items. False until they are read, and after a reset."""
+        return self._items.complete
+
+    async def ready(self) -> None:
+        """Wait until all items are read, for the first time or after a reset.
+
+        Raises:
+            NotFound: the list or map was removed.
+            SynclineError: the replica or the client was closed, or is permanently disconnected.
+        """
+        await asyncio.shield(self._ready)
+
+    def on(self, name: str, callback: Callback[Any]) -> Callable[[], None]:
+        """Call `callback` with each event of that name; as `on` of a list or map."""
+        self._events.check_name(name)
+        self._objects.check_loop()
+        return self._events.on(name, callback)
+
+    def events(self) -> EventQueue[CollectionEvent[K]]:
+        """Return an iterator over the events from this call on."""
+        self._objects.check_loop()
+        return self._events.events()
+
+    async def close(self) -> None:
+        """Stop following the changes; the items stay as they are. Safe to repeat."""
+        self._objects.check_loop()
+        if not self._closed:
+            self._closed = True
+            self._events.close()
+            self._stop(HandleClosed())
+            self._subscription.detach(self._listener)
+            await self._objects.release(self._subscription)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.ready()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def _take(self, event: CollectionEvent[K]) -> None:
+        if isinstance(event, ItemAdded | ItemUpdated | ItemRemoved):
+            self._items.apply(event)
+            return
+        self._events.emit(event)
+        if isinstance(event, Reset):
+            # A page that was asked for before the reset is discarded (rule C26).
+            self._reading.cancel()
+            self._items.reset()
+            if self._ready.done():
+                self._ready = asyncio.get_running_loop().create_future()
+            self._reading = asyncio.create_task(self._read_all())
+
+    def _end(self, error: Exception | None) -> None:
+        self._events.end(error)
+        self._stop(error or NotFound.local(Code.NOT_FOUND, "It was removed."))
+
+    def _stop(self, error: Exception) -> None:
+        self._reading.cancel()
+        if not self._ready.done():
+            self._ready.set_exception(error)
+            self._ready.exception()
+
+    async def _read_all(self) -> None:
+        """Read all pages; retry each until it is there."""
+        backoff = Backoff(
+            self._objects.options.backoff_initial, self._objects.options.backoff_limit
+        )
+        after: K | None = None
+        while True:
+            try:
+                if self._subscription.is_lost:
+                    # The replica's part is greater than what the server sends.
+                    await self._objects.reopen(self._subscription)
+                    continue
+                after, order = await self._read_page(after)
+            except (RequestTimeout, RequestError) as error:
+                logger.warning("%s could not be read: %s", self._subscription.sid, error)
+                await asyncio.sleep(backoff.pause())
+            except SynclineError:
+                return  # permanently disconnected: `_end` follows
+            else:
+                if after is None:
+                    self._items.finish(order)
+                    if not self._ready.done():
+                        self._ready.set_result(None)
+                    return
+
+    async def _read_page(self, after: K | None) -> tuple[K | None, int]:
+        """Read one page; return its last key if items follow, and the collection's revision."""
+        type_ = self._subscription.type
+        me = asyncio.current_task()
+
+        def take(ok: JsonObject) -> tuple[K | None, int]:
+            # A reset may have come after this task was cancelled, but before it ended.
+            if self._reading is me:
+                self._items.read([Item.parse(each) for each in ok["items"]])
+            return ok["next"], int(ok[type_]["revision"])
+
+        self._items.ask()
+        named: JsonObject = {type_: self._subscription.sid}
+        part = self._part.members(self._subscription.keys_name)
+        return await self._objects.request(
+            "items", take, **named, after=after, limit=PAGE_LIMIT, **part
+        )

@@ -1,0 +1,141 @@
+"""What a replica of a collection holds and announces, case by case (rules C23 to C28)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from support.vectors import each
+from syncline.collection_subscription import CollectionSubscription, Listener
+from syncline.header import Header
+from syncline.item import Item
+from syncline.item_events import ItemAdded, ItemRemoved, ItemUpdated, Reset
+from syncline.item_types import MAP
+from syncline.part import WHOLE
+from syncline.replica_items import ReplicaItems
+
+SID = "MP" + "0a" * 16
+
+DATE = "2026-01-31T00:00:00.000Z"
+
+
+def header(revision: int) -> dict[str, Any]:
+    return {
+        "sid": SID,
+        "unique_name": None,
+        "revision": str(revision),
+        "date_created": DATE,
+        "date_updated": DATE,
+        "date_expires": None,
+        "created_by": "alice",
+        "updated_by": "alice",
+    }
+
+
+def item(key: str, revision: int) -> dict[str, Any]:
+    return {
+        "key": key,
+        "revision": str(revision),
+        "data": {"at": revision},
+        "date_created": DATE,
+        "date_updated": DATE,
+        "date_expires": None,
+        "created_by": "alice",
+        "updated_by": "alice",
+    }
+
+
+def change(kind: str, key: str, revision: int) -> dict[str, Any]:
+    return {"kind": kind, **item(key, revision)}
+
+
+class Scenario:
+    """Carries out the steps of a vector of protocol/vectors/collections.json.
+
+    Attributes:
+        announced: what the last step announced.
+    """
+
+    def __init__(self, opened: int) -> None:
+        first = Header.of(header(opened))
+        self.subscription = CollectionSubscription(MAP, first, WHOLE, 10)
+        self.items: ReplicaItems[str] = ReplicaItems(self._announce)
+        self.subscription.attach(Listener(part=WHOLE, emit=self._take, end=lambda error: None))
+        self.announced: list[list[Any]] = []
+        self._asked: list[bool] = []
+
+    def do(self, step: dict[str, Any]) -> None:
+        self.announced = []
+        getattr(self, f"_{step['do']}")(step)
+
+    def _announce(self, event: ItemAdded[str] | ItemUpdated[str] | ItemRemoved[str]) -> None:
+        kind = event.name.removeprefix("item_")
+        is_local = event.is_local
+        self.announced.append([kind, event.key, event.order, is_local])
+
+    def _take(self, event: Any) -> None:
+        if isinstance(event, Reset):
+            self._asked = [False for _ in self._asked]
+            self.items.reset()
+        elif isinstance(event, ItemAdded | ItemUpdated | ItemRemoved):
+            self.items.apply(event)
+
+    def _ask(self, _: dict[str, Any]) -> None:
+        self._asked.append(True)
+        self.items.ask()
+
+    def _page(self, step: dict[str, Any]) -> None:
+        if self._asked and not self._asked.pop(0):
+            return
+        self.items.read([Item.parse(item(*each)) for each in step["items"]])
+        if step["next"] is None:
+            self.items.finish(step["revision"])
+
+    def _event(self, step: dict[str, Any]) -> None:
+        changes = [change(*each) for each in step["changes"]]
+        message = {"event": "items", "map": header(step["revision"]), "changes": changes}
+        self.subscription.take(message, may_be_early=False)
+
+    def _expiry(self, step: dict[str, Any]) -> None:
+        message = {"event": "expiry", "map": header(step["revision"])}
+        self.subscription.take(message, may_be_early=False)
+
+    def _reset(self, step: dict[str, Any]) -> None:
+        message = {"event": "reset", "map": header(step["revision"])}
+        self.subscription.take(message, may_be_early=False)
+
+    def _resume(self, step: dict[str, Any]) -> None:
+        members, receive = self.subscription.reopening()
+        assert members == {"revision": str(self.subscription.since), "items": False}
+        ok: dict[str, Any] = {"map": header(step["revision"])}
+        if step.get("reset"):
+            ok["reset"] = True
+        else:
+            more = step["more_since"]
+            ok["changes"] = [change(*each) for each in step["changes"]]
+            ok["more_since"] = None if more is None else str(more)
+        receive(ok)
+
+    def _reply(self, step: dict[str, Any]) -> None:
+        kind, key, revision = step["change"]
+        written = item(key, revision)
+        data = orjson.dumps(written.pop("data"))
+        with self.subscription.writing():
+            self.subscription.wrote(header(revision), {"kind": kind, "item": written}, data)
+
+
+@each("collections")
+def test_vectors(vector: dict[str, Any]) -> None:
+    scenario = Scenario(vector["steps"][0]["revision"])
+    for step in vector["steps"]:
+        scenario.do(step)
+        assert scenario.announced == step.get("announced", []), step
+        if "items_after" in step:
+            found = {key: item.order for key, item in scenario.items.items.items()}
+            assert found == step["items_after"], step
+            assert scenario.items.keys == sorted(found)
+        if "since" in step:
+            assert scenario.subscription.since == step["since"], step
+        if "complete" in step:
+            assert scenario.items.complete is step["complete"], step
