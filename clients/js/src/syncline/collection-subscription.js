@@ -165,8 +165,9 @@ export class CollectionSubscription {
       this.current = Header.of(body, this.current);
     }
     if (message.event === "items") {
-      const { changes } = message;
-      this.#order.put({ changes, revision: Number(revision), resumedTo: 0 }, mayBeEarly);
+      const { changes, resumed } = message; // `resumed`: over REST, a stream was cut meanwhile
+      const resumedTo = Number(resumed ?? 0);
+      this.#order.put({ changes, revision: Number(revision), resumedTo }, mayBeEarly);
     } else if (message.event === "reset") {
       this.#order.put(new Reset(revision), mayBeEarly);
     } else if (message.event === "expiry") {

@@ -1,212 +1,26 @@
-/** Events of documents over REST: event streams, and polling beyond their limit. */
+/** Event streams of documents. */
 
-import { Backoff } from "./backoff.js";
-import { HalfOpen, INTERRUPTED, SynclineError, connectionLost, statusOf } from "./errors.js";
-import { retryPause } from "./refusals.js";
-import { readEvents } from "./sse.js";
-import { pathTo } from "./http.js";
-import { Deferred, sleep } from "./timing.js";
+import { pathTo } from "./rest-requests.js";
 
-/** @import { Http } from "./http.js" */
-/** @import { Options } from "./options.js" */
-/** @import { JsonObject } from "./protocol.js" */
-/** @import { EventHandler, Receive } from "./transport.js" */
+/** @import { Source } from "./event-streams.js" */
 
-/** Time between two polls of a document that has no stream of its own. */
-const POLL_INTERVAL = 2_000;
-
-/** A stream that ends sooner than this is reopened after a pause. */
-const QUICK_END = 1_000;
-
-/** The longest pause between streams: meanwhile the document is stale. */
-const STREAM_PAUSE_LIMIT = 5_000;
-
-const REOPENED = connectionLost("an event stream is opened again");
-
-/** Follows documents: `eventStreams` of them have a stream of their own, the others are polled. */
-export class DocumentStreams {
-  #http;
-  #options;
-  #onEvent;
-  /** @type {Map<AbortController, () => number>} open streams, and when each last received data */
-  #readings = new Map();
-  /** @type {Map<string, AbortController>} by SID; aborting one unfollows the document */
-  #streams = new Map();
-
-  /**
-   * @param {Http} http
-   * @param {Options} options
-   * @param {EventHandler} onEvent
-   */
-  constructor(http, options, onEvent) {
-    this.#http = http;
-    this.#options = options;
-    this.#onEvent = onEvent;
-  }
-
-  /**
-   * Follow a document; the first event of its stream serves as the reply to `open`.
-   *
-   * @template T
-   * @param {string} address
-   * @param {boolean} created
-   * @param {Receive<T>} receive
-   * @param {AbortSignal} signal
-   * @returns {Promise<T>}
-   */
-  follow(address, created, receive, signal) {
-    const controller = this.#http.start(signal);
-    /** @type {Deferred<T>} */
-    const opened = new Deferred();
-    let sid = "";
-    /** @param {JsonObject} document */
-    const onFirstState = (document) => {
-      sid = document.sid;
-      // The address may be a name: only now is the SID known, and whether it is followed already.
-      this.unfollow(sid);
-      this.#streams.set(sid, controller);
-      opened.resolve(receive({ created, document }));
-    };
-    this.#watch(address, controller, onFirstState)
-      .catch((error) => opened.reject(this.#http.failed(error, controller.signal)))
-      .finally(() => {
-        this.#http.done(controller);
-        // A later `follow` of the same document may have replaced the entry.
-        if (this.#streams.get(sid) === controller) this.#streams.delete(sid);
-      });
-    return opened.promise;
-  }
-
-  /** @param {string} sid */
-  unfollow(sid) {
-    this.#streams.get(sid)?.abort(INTERRUPTED);
-    this.#streams.delete(sid);
-  }
-
-  /**
-   * Reopen the streams, each after its last event. After a change of network, or sleep, their
-   * connections may be dead.
-   *
-   * @param {number} silence reopen only streams without data for this time
-   */
-  reopen(silence) {
-    const since = performance.now() - silence;
-    for (const [reading, lastReceived] of this.#readings) {
-      if (lastReceived() <= since) reading.abort(REOPENED);
-    }
-  }
-
-  /**
-   * Deliver the events of a document until it is removed.
-   *
-   * @param {string} address
-   * @param {AbortController} controller
-   * @param {(document: JsonObject) => void} onFirstState
-   */
-  async #watch(address, controller, onFirstState) {
-    const { signal } = controller;
-    /** @type {string | null} null until the first state */
-    let sid = null;
-    /** @type {string | null} */
-    let revision = null;
-    /** @param {string} name @param {JsonObject} data */
-    const take = (name, data) => {
-      // A listener of an earlier event in the same chunk may have ended this stream.
-      signal.throwIfAborted();
-      if (name !== "state") this.#onEvent({ event: name, document: data });
-      else if (sid === null) onFirstState(data);
-      else this.#onEvent({ event: "updated", document: data });
-      sid = data.sid;
-      revision = data.revision ?? revision;
-      return name === "removed";
-    };
-    const { backoffInitial, backoffLimit } = this.#options;
-    const limit = Math.min(backoffLimit, STREAM_PAUSE_LIMIT);
-    const pauses = new Backoff(Math.min(backoffInitial, limit), limit);
-    let failures = 0;
-    try {
-      for (;;) {
-        const since = performance.now();
-        const end = await this.#look(sid ?? address, revision, controller, take);
-        const stood = performance.now() - since;
-        if (end === "removed") return;
-        // 1. No first state, so there is nothing to continue from: the `open` fails.
-        if (sid === null) throw connectionLost("an event stream ended before its first event");
-        // 2. Polled: poll again later.
-        if (end === "seen") await sleep(POLL_INTERVAL, signal);
-        // 3. Cut by something in between: continue, by rule C20.
-        if (end === "ended" && stood < QUICK_END) await sleep(pauses.pause(), signal);
-        // 4. Not reopened. If the server refused for now (429, 503), wait as it asks. If the
-        //    network failed, try once more: the same cause may have cut the new connection too.
-        failures = end instanceof Error && !isBusy(end) ? failures + 1 : 0;
-        if (failures > 1) throw end;
-        if (end instanceof Error) await sleep(pauses.pause() + waitOf(end), signal);
-        pauses.resetIfStable(stood);
-      }
-    } catch (error) {
-      if (sid === null || signal.aborted) throw error;
-      // Removed, or the right to read was revoked, between two polls or streams: no event comes.
-      if (![403, 404].includes(statusOf(error))) throw this.#http.lost(error);
-      this.#onEvent({ event: "removed", document: { sid } });
-    }
-  }
-
-  /**
-   * Read a document's stream to its end, or only its state if `eventStreams` others are open.
-   *
-   * @param {string} address
-   * @param {string | null} revision the revision that the client has; null if none
-   * @param {AbortController} controller
-   * @param {(name: string, data: JsonObject) => boolean} take returns true if it was removed
-   * @returns {Promise<"removed" | "seen" | "ended" | "reopened" | Error>} `seen`: polled; `ended`:
-   *   something in between cut the stream; an error: it could not be reopened, worth another try;
-   *   rejected if the document cannot be followed
-   */
-  async #look(address, revision, controller, take) {
-    const keepsOpen = this.#readings.size < this.#options.eventStreams;
-    const reading = this.#http.start(controller.signal);
-    let lastReceived = performance.now();
-    let isOpen = false;
-    let isBegun = revision !== null;
-    if (keepsOpen) this.#readings.set(reading, () => lastReceived);
-    const onPart = () => {
-      lastReceived = performance.now();
-      this.#http.dataReceived();
-    };
-    try {
-      const path = `${pathTo(address)}/Events`;
-      const body = await this.#http.stream(path, keepsOpen ? revision : null, reading);
-      isOpen = true;
-      for await (const { name, data } of readEvents(body, reading.signal, onPart)) {
-        isBegun = true;
-        if (take(name, data)) return "removed";
-        if (!keepsOpen) return "seen";
-      }
-      return "ended";
-    } catch (error) {
-      // 1. The caller has ended it. 2. `reopen`. 3. No first state yet: the caller must know why.
-      // 4. Cut while open: continue. 5. Not opened because of the network or a busy server: retry.
-      if (controller.signal.aborted) throw error;
-      if (reading.signal.reason === REOPENED) return "reopened";
-      if (!isBegun) throw error;
-      const isMeant = error instanceof SynclineError && !(error instanceof HalfOpen);
-      if (isOpen && !isMeant) return "ended";
-      const isWeather = error instanceof Error && statusOf(error) === 0;
-      if (!isOpen && (isWeather || isBusy(error))) return error;
-      throw error;
-    } finally {
-      this.#readings.delete(reading);
-      this.#http.done(reading);
-    }
-  }
-}
-
-/** @param {Error} error */
-function waitOf(error) {
-  return error instanceof SynclineError ? retryPause(error.retryAfter) : 0;
-}
-
-/** @param {unknown} error @returns {error is SynclineError} */
-function isBusy(error) {
-  return error instanceof SynclineError && error.status !== 0 && error.retry;
+/**
+ * How the event stream of a document is read.
+ *
+ * @param {string} address
+ * @returns {Source}
+ */
+export function documentSource(address) {
+  return {
+    path: pathTo("document", address),
+    query: "",
+    resumed: null,
+    isPolled: true,
+    resumes: false,
+    sidIn: (data) => (data.document ?? data).sid,
+    revisionOf: (data, id) => id ?? data.revision ?? null,
+    replyOf: (data) => ({ document: data }),
+    messageOf: (name, data) => ({ event: name === "state" ? "updated" : name, document: data }),
+    removal: (sid) => ({ event: "removed", document: { sid } }),
+  };
 }

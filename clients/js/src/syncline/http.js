@@ -15,13 +15,8 @@ const UNANSWERED = connectionLost("a request got no reply");
 /** Times `probeAfter`: limit for a reply. The server may delay a 412 for 5 s. */
 const UNANSWERED_FACTOR = 2;
 
-/** Return the path of a document, below the service's documents. @param {string} address */
-export function pathTo(address) {
-  return `/${encodeURIComponent(address)}`;
-}
-
 /**
- * Requests to the documents of one service, under one token. If the network fails for one of them,
+ * Requests to one service, under one token. If the network fails for one of them,
  * or the server refuses the token, all end together and are rejected with `INTERRUPTED`.
  */
 export class Http {
@@ -35,7 +30,7 @@ export class Http {
   #url;
   #options;
   #token = "";
-  #documents = "";
+  #service = "";
   /** @type {Deferred<SynclineError>} */
   #end = new Deferred();
   /** @type {Map<AbortController, () => void>} requests in flight, and how to unlink each */
@@ -61,7 +56,7 @@ export class Http {
    */
   use(token, serviceSid) {
     this.#token = token;
-    this.#documents = `${this.#url}/v1/Services/${encodeURIComponent(serviceSid)}/Documents`;
+    this.#service = `${this.#url}/v1/Services/${encodeURIComponent(serviceSid)}`;
   }
 
   /**
@@ -75,20 +70,32 @@ export class Http {
 
   /**
    * @param {string} method
-   * @param {string} path below the documents; empty, or with a leading slash
+   * @param {string} path below the service, with a leading slash
    * @param {Call} call
    * @param {AbortSignal} signal
    * @returns {Promise<JsonObject>} the resource; empty for a removal
    */
   async call(method, path, call, signal) {
-    return this.#ask(this.#documents + path, { method, ...call }, signal);
+    return (await this.reply(method, path, call, signal)).resource;
+  }
+
+  /**
+   * As `call`, with the status.
+   *
+   * @param {string} method
+   * @param {string} path
+   * @param {Call} call
+   * @param {AbortSignal} signal
+   */
+  async reply(method, path, call, signal) {
+    return this.#ask(this.#service + path, { method, ...call }, signal);
   }
 
   /**
    * @param {string} url
    * @param {Call & { method?: string }} init
    * @param {AbortSignal} signal
-   * @returns {Promise<JsonObject>}
+   * @returns {Promise<{ status: number, resource: JsonObject }>}
    */
   async #ask(url, init, signal) {
     try {
@@ -96,9 +103,9 @@ export class Http {
         const response = await this.#send(url, init, controller);
         const text = await response.text();
         // The server answers a removal with 204 only; an empty 200 comes from a captive portal.
-        if (response.status === 204) return {};
+        if (response.status === 204) return { status: 204, resource: {} };
         if (init.method === "DELETE") throw notSyncline(response);
-        return JSON.parse(text);
+        return { status: response.status, resource: JSON.parse(text) };
       });
     } catch (error) {
       throw this.failed(error, signal);
@@ -117,7 +124,7 @@ export class Http {
       ...(lastEventId === null ? {} : { "Last-Event-ID": lastEventId }),
     };
     return this.#untilDone(controller.signal, async (attempt) => {
-      const response = await this.#send(this.#documents + path, { headers }, attempt);
+      const response = await this.#send(this.#service + path, { headers }, attempt);
       const type = response.headers.get("Content-Type") ?? "";
       if (!response.body || !type.startsWith("text/event-stream")) throw notSyncline(response);
       // `done` must not unlink it: the caller's controller still has to abort the body.

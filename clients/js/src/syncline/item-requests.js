@@ -1,7 +1,7 @@
 /** Requests for the items of one collection. */
 
 import { Json } from "./encoding.js";
-import { SynclineError } from "./errors.js";
+import { SynclineError, statusOf } from "./errors.js";
 import { Item } from "./item.js";
 import { ItemChange } from "./item-events.js";
 import { mutate } from "./mutation.js";
@@ -114,6 +114,7 @@ export class ItemRequests {
   async read(id) {
     /** @param {JsonObject} ok */
     const receive = (ok) => itemIn(ok.item);
+    this.#type.checkId(id);
     return this.send("item", { [this.#type.id]: id }, receive);
   }
 
@@ -247,8 +248,7 @@ export class ItemRequests {
 
   /** @param {unknown} error */
   #mayCreateAfter(error) {
-    const isMissing = error instanceof SynclineError && error.code === this.#type.itemNotFound;
-    return isMissing && this.#type.createsItems;
+    return statusOf(error) === 404 && this.#type.createsItems && !this.#subscription.removed;
   }
 
   /**
@@ -262,8 +262,8 @@ export class ItemRequests {
    */
   async #write(verb, id, members, json = null) {
     const { id: name } = this.#type;
-    // Without it the request would be for the whole collection.
-    if (id === null || (id === undefined && verb !== "add")) throw new TypeError(`${name} is missing`);
+    // Without an id the request would be for the whole collection.
+    if (id !== undefined || verb !== "add") this.#type.checkId(id);
     /** @param {JsonObject} ok */
     const receive = (ok) => this.#wrote(ok.kind, ok.item, json);
     const { id: written, item } = await this.sendWrite(verb, { [name]: id, ...members }, receive);

@@ -42,7 +42,7 @@ export class SyncMap extends Collection {
    * @returns {Promise<MapItem>} rejected with 409/54208, and the newest `item`, if the key exists
    */
   async add(key, data, options) {
-    if (key === undefined) throw new TypeError("key is missing");
+    MAP.checkId(key);
     return this.requests.write("add", key, data, options);
   }
 

@@ -89,3 +89,19 @@ export class Part {
     return Part.WHOLE;
   }
 }
+
+/**
+ * Order of the protocol: indexes as numbers, other keys by code points.
+ *
+ * @param {string | number} left
+ * @param {string | number} right
+ */
+export function compareKeys(left, right) {
+  if (typeof left === "number" || typeof right === "number") return Number(left) - Number(right);
+  for (let place = 0; place < left.length && place < right.length; ) {
+    const [a, b] = [/** @type {number} */ (left.codePointAt(place)), /** @type {number} */ (right.codePointAt(place))];
+    if (a !== b) return a - b;
+    place += a > 0xffff ? 2 : 1;
+  }
+  return left.length - right.length;
+}

@@ -2,6 +2,7 @@
 
 import { Item } from "./item.js";
 import { ItemChange } from "./item-events.js";
+import { compareKeys } from "./part.js";
 
 /** @import { JsonObject } from "./protocol.js" */
 
@@ -16,6 +17,7 @@ export class ReplicaItems {
   #keys = null;
   /** True until all pages were read once: what they bring is not announced. */
   #isFirstWalk = true;
+  #resetAt = "0";
   /** Keys that no page and no event has confirmed since a reset. @type {Set<string | number>} */
   #unconfirmed = new Set();
   /**
@@ -55,8 +57,13 @@ export class ReplicaItems {
     if (this.#isFirstWalk) this.#changed.clear();
   }
 
-  /** Prepare for a walk through all pages: changes are not known one by one. */
-  reset() {
+  /**
+   * Prepare for a walk through all pages: changes are not known one by one.
+   *
+   * @param {string} revision of the collection
+   */
+  reset(revision) {
+    this.#resetAt = revision;
     this.isComplete = false;
     this.#isFirstWalk = false;
     this.#unconfirmed = new Set(this.#items.keys());
@@ -77,7 +84,7 @@ export class ReplicaItems {
       if (change !== null && !this.#isFirstWalk) changes.push(change);
     }
     if (ok.next !== null) return changes;
-    const { revision } = /** @type {JsonObject} */ (ok.map ?? ok.list);
+    const revision = this.#resetAt;
     for (const id of [...this.#unconfirmed].sort(compareKeys)) {
       const previousJson = this.#items.get(id)?.json;
       this.#delete(id);
@@ -139,20 +146,4 @@ export class ReplicaItems {
     if (isThere) this.#keys = null;
     return isThere;
   }
-}
-
-/**
- * Order of the protocol: indexes as numbers, other keys by code points.
- *
- * @param {string | number} left
- * @param {string | number} right
- */
-function compareKeys(left, right) {
-  if (typeof left === "number" || typeof right === "number") return Number(left) - Number(right);
-  for (let place = 0; place < left.length && place < right.length; ) {
-    const [a, b] = [/** @type {number} */ (left.codePointAt(place)), /** @type {number} */ (right.codePointAt(place))];
-    if (a !== b) return a - b;
-    place += a > 0xffff ? 2 : 1;
-  }
-  return left.length - right.length;
 }

@@ -72,8 +72,8 @@ export class Replica extends Emitter {
         else this.#announce(this.#items.apply(event));
       },
       end: (/** @type {Error | null} */ error) => this.#end(error ?? closed()),
-      reset: () => {
-        this.#items.reset();
+      reset: (/** @type {string} */ revision) => {
+        this.#items.reset(revision);
         this.#walk.abort(DISCARDED);
         void this.#readAll();
       },

@@ -1,11 +1,14 @@
 /** Transport over REST and server-sent events, for networks that block WebSockets. */
 
 import { INTERRUPTED, SynclineError, clientClosed, connectionLost, statusOf } from "./errors.js";
-import { DocumentStreams } from "./document-streams.js";
-import { Http, pathTo } from "./http.js";
+import { objectSource } from "./collection-streams.js";
+import { documentSource } from "./document-streams.js";
+import { EventStreams } from "./event-streams.js";
+import { Http } from "./http.js";
 import { Code, PATCH_TYPES } from "./protocol.js";
 import { Queue } from "./queue.js";
-import { formOf, headersOf, openingOf } from "./rest-requests.js";
+import { RestItems } from "./rest-items.js";
+import { formOf, headersOf, modeOf, pathTo, targetOf } from "./rest-requests.js";
 import { ignore, within } from "./timing.js";
 import { claimsOf, renewalOf } from "./token.js";
 
@@ -16,11 +19,11 @@ import { claimsOf, renewalOf } from "./token.js";
 /** Silence on a stream that is longer than the server's heartbeat interval. */
 const STREAM_DOUBTFUL_AFTER = 20_000;
 
-/** Attempts to fetch or create a document that other clients create and remove meanwhile. */
+/** Attempts to fetch or create an object that other clients create and remove meanwhile. */
 const OPEN_ATTEMPTS = 5;
 
 /**
- * Plain HTTP requests and one event stream per document, instead of a WebSocket.
+ * Plain HTTP requests and one event stream per object, instead of a WebSocket.
  *
  * Like a connection it ends: when the network fails for a request or a stream, or when the token
  * has expired. The client then dials again and sends again the requests that have no reply.
@@ -38,12 +41,13 @@ export class RestTransport {
   #options;
   #onEvent;
   #http;
+  #items;
   #streams;
   /** @type {string | null} */
   #identity = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #renewal;
-  /** @type {Map<string, Queue>} requests for one document run in order, as on a WebSocket */
+  /** @type {Map<string, Queue>} requests for one object run in order, as on a WebSocket */
   #turns = new Map();
 
   /**
@@ -57,7 +61,8 @@ export class RestTransport {
     this.#options = options;
     this.#onEvent = onEvent;
     this.#http = new Http(url, options);
-    this.#streams = new DocumentStreams(this.#http, options, onEvent);
+    this.#items = new RestItems(this.#http);
+    this.#streams = new EventStreams(this.#http, options, onEvent);
     this.#http.onDeadConnection = () => this.#streams.reopen(options.probeAfter);
     this.#use(token);
     void this.ended.then(() => clearTimeout(this.#renewal));
@@ -100,9 +105,10 @@ export class RestTransport {
    * @returns {Promise<T>}
    */
   async request(request, receive, { signal }) {
-    const address = request.document;
-    const turn = this.#turns.get(address) ?? new Queue();
-    if (address !== undefined) this.#turns.set(address, turn);
+    const { type, address } = targetOf(request);
+    const turnKey = `${type} ${address}`;
+    const turn = this.#turns.get(turnKey) ?? new Queue();
+    if (address !== undefined) this.#turns.set(turnKey, turn);
     try {
       return await turn.run(async () => {
         // Both may have happened while this request waited for its turn.
@@ -115,8 +121,8 @@ export class RestTransport {
       const isMeant = error instanceof SynclineError || signal.aborted;
       throw isMeant ? error : this.#http.lost(error);
     } finally {
-      // If not idle, later requests for this document are in the same queue.
-      if (turn.isIdle) this.#turns.delete(address);
+      // If not idle, later requests for this object are in the same queue.
+      if (turn.isIdle) this.#turns.delete(turnKey);
     }
   }
 
@@ -175,24 +181,32 @@ export class RestTransport {
    * @returns {Promise<T>}
    */
   async #carryOut(request, receive, signal) {
+    const { type, address } = targetOf(request);
+    if (request.do === "open") return this.#open(request, receive, signal);
+    if (request.do === "unsubscribe") {
+      this.#streams.unfollow(address);
+      return receive({});
+    }
+    const ofItem = await this.#items.carryOut(request, signal);
+    if (ofItem !== null) return receive(ofItem);
     switch (request.do) {
-      case "open":
-        return this.#open(request, receive, signal);
       case "get":
-        return receive(await this.#document("GET", request, {}, signal));
+        return receive(await this.#object("GET", request, {}, signal));
       case "set":
       case "ttl":
-        return receive(await this.#document("POST", request, { body: formOf(request) }, signal));
+        return receive(await this.#object("POST", request, { body: formOf(request) }, signal));
       case "patch":
         return receive(await this.#patch(request, signal));
+      case "publish": {
+        const init = { body: formOf(request), headers: headersOf(request) };
+        const path = `${pathTo(type, address)}/Messages`;
+        return receive({ message: await this.#http.call("POST", path, init, signal) });
+      }
       case "remove": {
         const headers = headersOf(request);
-        await this.#http.call("DELETE", pathTo(request.document), { headers }, signal);
+        await this.#http.call("DELETE", pathTo(type, address), { headers }, signal);
         return receive({});
       }
-      case "unsubscribe":
-        this.#streams.unfollow(request.document);
-        return receive({});
       default:
         throw new TypeError(`REST has no ${request.do}`);
     }
@@ -206,21 +220,25 @@ export class RestTransport {
    * @returns {Promise<T>}
    */
   async #open(request, receive, signal) {
-    const { document: address, mode } = openingOf(request);
+    const { type, address } = targetOf(request);
+    const mode = modeOf(request);
+    /** @param {string} found */
+    const sourceOf = (found) =>
+      type === "document" ? documentSource(found) : objectSource(type, found, request);
     for (let attempt = 1; ; attempt += 1) {
       if (address !== undefined && mode !== "create_new") {
         try {
-          return await this.#streams.follow(address, false, receive, signal);
+          return await this.#streams.follow(sourceOf(address), false, receive, signal);
         } catch (error) {
           if (statusOf(error) !== 404 || mode === "open_existing") throw error;
         }
       }
       try {
         const init = { body: formOf(request), headers: headersOf(request) };
-        const created = await this.#http.call("POST", "", init, signal);
-        return await this.#streams.follow(created.sid, true, receive, signal);
+        const created = await this.#http.call("POST", pathTo(type), init, signal);
+        return await this.#streams.follow(sourceOf(created.sid), true, receive, signal);
       } catch (error) {
-        // Name taken: another client has created the document since our 404. Try to follow it.
+        // Name taken: another client has created the object since our 404. Try to follow it.
         const isLast = mode === "create_new" || attempt === OPEN_ATTEMPTS;
         const isTaken = error instanceof SynclineError && error.code === Code.NAME_TAKEN;
         if (!isTaken || isLast) throw error;
@@ -236,7 +254,7 @@ export class RestTransport {
     const kind = Object.keys(PATCH_TYPES).find((each) => each in request) ?? "merge";
     const headers = { ...headersOf(request), "Content-Type": PATCH_TYPES[kind] };
     const query = "ttl" in request ? `?Ttl=${encodeURIComponent(request.ttl)}` : "";
-    return this.#document("PATCH", request, { body: request[kind].text, headers, query }, signal);
+    return this.#object("PATCH", request, { body: request[kind].text, headers, query }, signal);
   }
 
   /**
@@ -247,10 +265,11 @@ export class RestTransport {
    * @param {Call & { query?: string }} call
    * @param {AbortSignal} signal
    */
-  async #document(method, request, { query = "", headers = headersOf(request), body }, signal) {
-    const path = pathTo(request.document) + query;
-    const document = await this.#http.call(method, path, { headers, body }, signal);
+  async #object(method, request, { query = "", headers = headersOf(request), body }, signal) {
+    const { type, address } = targetOf(request);
+    const path = pathTo(type, address) + query;
+    const resource = await this.#http.call(method, path, { headers, body }, signal);
     const updatedBy = method === "GET" ? null : this.#identity;
-    return { document: { updated_by: updatedBy, ...document } };
+    return { [type]: { updated_by: updatedBy, ...resource } };
   }
 }

@@ -14,10 +14,12 @@ class EventStreamParser {
   #rest = "";
   #name = "";
   #data = "";
+  /** @type {string | null} */
+  #id = null;
 
   /**
    * @param {string} chunk
-   * @returns {Generator<{ name: string, data: string }>}
+   * @returns {Generator<{ name: string, data: string, id: string | null }>}
    * @throws {TypeError} an event is too long
    */
   *push(chunk) {
@@ -37,14 +39,16 @@ class EventStreamParser {
   /** @param {string} line */
   *#line(line) {
     if (line === "") {
-      if (this.#data !== "") yield { name: this.#name, data: this.#data.slice(0, -1) };
+      if (this.#data !== "") yield { name: this.#name, data: this.#data.slice(0, -1), id: this.#id };
       this.#name = "";
       this.#data = "";
+      this.#id = null;
       return;
     }
     const [, field, value] = /^([^:]*)(?:: ?)?(.*)$/s.exec(line) ?? ["", "", ""];
     if (field === "event") this.#name = value;
     else if (field === "data") this.#data += `${value}\n`;
+    else if (field === "id") this.#id = value;
   }
 }
 
@@ -52,7 +56,7 @@ class EventStreamParser {
  * @param {ReadableStream<Uint8Array>} body
  * @param {AbortSignal} signal
  * @param {() => void} [onPart] called whenever data comes, even a comment
- * @returns {AsyncGenerator<{ name: string, data: JsonObject }>} ends when the network ends the
+ * @returns {AsyncGenerator<{ name: string, data: JsonObject, id: string | null }>} ends when the network ends the
  *   stream; throws `HalfOpen` if the stream is silent, and another `SynclineError` for the server's
  *   `closing` event or an unreadable event
  */
@@ -74,8 +78,8 @@ export async function* readEvents(body, signal, onPart = ignore) {
 }
 
 /**
- * @param {Iterator<{ name: string, data: string }>} parsed
- * @returns {Generator<{ name: string, data: JsonObject }>}
+ * @param {Iterator<{ name: string, data: string, id: string | null }>} parsed
+ * @returns {Generator<{ name: string, data: JsonObject, id: string | null }>}
  */
 function* eventsIn(parsed) {
   for (;;) {
@@ -85,11 +89,12 @@ function* eventsIn(parsed) {
   }
 }
 
-/** @param {Iterator<{ name: string, data: string }>} parsed */
+/** @param {Iterator<{ name: string, data: string, id: string | null }>} parsed */
 function readNext(parsed) {
   try {
     const { done, value } = parsed.next();
-    return done ? null : { name: value.name, data: checkClosing(value.name, JSON.parse(value.data)) };
+    if (done) return null;
+    return { ...value, data: checkClosing(value.name, JSON.parse(value.data)) };
   } catch (error) {
     if (error instanceof SynclineError) throw error;
     throw connectionLost(`an event stream cannot be read: ${messageOf(error)}`, { cause: error });

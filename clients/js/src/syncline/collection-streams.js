@@ -1,0 +1,60 @@
+/** Event streams of lists, maps and streams. */
+
+import { pathTo } from "./rest-requests.js";
+
+/** @import { Source } from "./event-streams.js" */
+/** @import { JsonObject } from "./protocol.js" */
+/** @import { Request } from "./transport.js" */
+
+/** Types of which nothing is kept: what is not received at once does not come. */
+const UNSTORED = new Set(["stream"]);
+
+/** Members of an `open` that name a part, and the parameters in the path that do. */
+const PART = Object.freeze({ keys: "Key", indexes: "Index", prefix: "Prefix" });
+
+/**
+ * How the event stream of an object is read.
+ *
+ * @param {string} type
+ * @param {string} address
+ * @param {Request} request the `open`; with a `revision` it resumes
+ * @returns {Source}
+ */
+export function objectSource(type, address, request) {
+  const isStored = !UNSTORED.has(type);
+  const query = new URLSearchParams();
+  for (const [member, name] of Object.entries(PART)) {
+    for (const value of [request[member] ?? []].flat()) query.append(name, String(value));
+  }
+  // Only a SID is surely the object that the client has at that revision.
+  const isResumed = isStored && "revision" in request && request.mode === "open_existing";
+  return {
+    path: pathTo(type, address),
+    query: query.size > 0 ? `?${query}` : "",
+    resumed: isResumed ? request.revision : null,
+    isPolled: isStored,
+    resumes: isStored,
+    sidIn: (data) => data[type].sid,
+    revisionOf: (_, id) => id,
+    replyOf: (data) =>
+      // What has changed since comes as events.
+      data ?? { [type]: { sid: address, revision: request.revision }, changes: [], more_since: request.revision },
+    messageOf: (name, data) => (name === "state" ? eventOf(type, data) : { event: name, ...data }),
+    removal: (sid) => ({ event: "removed", [type]: { sid } }),
+  };
+}
+
+/**
+ * The event that does the same as the state at the beginning of a stream that resumes.
+ *
+ * @param {string} type
+ * @param {JsonObject} state
+ */
+function eventOf(type, state) {
+  const header = state[type];
+  if (state.reset) return { event: "reset", [type]: header };
+  if (!state.changes) return { event: "expiry", [type]: header };
+  const revision = state.more_since ?? header.revision;
+  // Its changes may have been made by this client, before the break.
+  return { event: "items", [type]: { ...header, revision }, changes: state.changes, resumed: header.revision };
+}

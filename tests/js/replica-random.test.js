@@ -1,0 +1,132 @@
+/** Replicas of two clients under random writes and breaks, and of a client that does not read. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { WebSocket as NodeWebSocket } from "ws";
+
+import { Proxy } from "./proxy.js";
+import { sharedServer } from "./server.js";
+import { connect, freshName, recordItems, until } from "./support.js";
+
+let server;
+before(async () => {
+  server = await sharedServer();
+});
+after(() => server?.stop());
+
+const KEYS = Array.from({ length: 12 }, (_, n) => `k${n}`);
+
+/** Random numbers from 0 to 1, the same for each run (mulberry32). */
+function randomOf(seed) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+async function contents(collection) {
+  const all = {};
+  for await (const item of collection.items({ pageSize: 500 })) all[item.id] = [item.revision, item.data];
+  return all;
+}
+
+function contentsOf(replica) {
+  return Object.fromEntries(replica.items().map((item) => [item.id, [item.revision, item.data]]));
+}
+
+/** What the events since an empty map have made of it. */
+function replayed(events) {
+  const items = {};
+  for (const { type, item, key } of events) {
+    if (type === "itemRemoved") delete items[key];
+    else items[item.key] = [item.revision, item.data];
+  }
+  return items;
+}
+
+/** One random write; returns the revisions that it made, or null if it was refused. */
+async function write(map, random) {
+  const key = KEYS[Math.floor(random() * KEYS.length)];
+  const n = Math.floor(random() * 1_000);
+  const choice = random();
+  try {
+    if (choice < 0.4) return [(await map.set(key, { n })).revision];
+    if (choice < 0.6) return [(await map.increment(key, "/n")).revision];
+    if (choice < 0.8) {
+      const keys = KEYS.slice(n % 6, (n % 6) + 3);
+      const results = await map.batch((batch) => keys.forEach((each) => batch.set(each, { n })));
+      return results.map(({ revision }) => revision);
+    }
+    await map.remove(key);
+    return [];
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    return null;
+  }
+}
+
+for (const [seed, transports] of [[1, ["websocket", "websocket"]], [2, ["websocket", "rest"]]]) {
+  test(`replicas are the server's state after random writes and breaks (${transports}, seed ${seed})`, async (t) => {
+    const random = randomOf(seed);
+    const id = freshName(t);
+    const proxies = [];
+    const users = [];
+    for (const transport of transports) {
+      const proxy = await Proxy.start(server.url);
+      t.after(() => proxy.stop());
+      proxies.push(proxy);
+      const map = await connect(t, server, { url: proxy.url, transport, eventQueue: 10_000 }).map(id);
+      const replica = map.replica();
+      const user = { map, replica, events: recordItems(map), changes: recordItems(replica), own: [] };
+      await replica.ready;
+      users.push(user);
+    }
+    const pending = [];
+    for (let round = 0; round < 120; round += 1) {
+      const user = users[Math.floor(random() * users.length)];
+      pending.push(write(user.map, random).then((revisions) => user.own.push(...(revisions ?? []))));
+      if (random() < 0.08) proxies[Math.floor(random() * proxies.length)].cut();
+      if (random() < 0.3) await pending.at(-1);
+    }
+    await Promise.all(pending);
+    const reader = await connect(t, server).map(id);
+    const expected = await contents(reader);
+    for (const { replica, events, changes, own } of users) {
+      await until(() => JSON.stringify(contentsOf(replica)) === JSON.stringify(expected));
+      assert.deepEqual(replayed(events), expected);
+      assert.deepEqual(replayed(changes), expected);
+      const local = events.filter(({ isLocal, item }) => isLocal && item).map(({ item }) => item.revision);
+      assert.deepEqual(local.sort(), own.sort(), "each own write is announced once, as own");
+    }
+  });
+}
+
+test("a client that does not read for a while has the server's state in the end", async (t) => {
+  const sockets = [];
+  class Pausable extends NodeWebSocket {
+    constructor(...given) {
+      super(...given);
+      sockets.push(this);
+    }
+  }
+  const id = freshName(t);
+  const writer = await connect(t, server).map(id);
+  const map = await connect(t, server, { WebSocket: Pausable, pingInterval: 600_000 }).map(id);
+  const replica = map.replica();
+  await replica.ready;
+  sockets[0].pause();
+  const filler = "x".repeat(8_000);
+  for (let round = 0; round < 60; round += 1) {
+    const keys = Array.from({ length: 20 }, (_, n) => `k${(round * 20 + n) % 400}`);
+    await writer.batch((batch) => keys.forEach((key) => batch.set(key, { round, filler })));
+  }
+  await writer.remove("k0");
+  sockets[0].resume();
+  const expected = await contents(writer);
+  await until(() => replica.size === 399 && replica.get("k399").data.round === 59);
+  assert.deepEqual(contentsOf(replica), expected);
+});
