@@ -81,9 +81,11 @@ def _disordered(items: ItemEvidence, seen: list[ItemSeen]) -> Iterator[Finding]:
         if isinstance(before, CollectionRemoved):
             yield _of(after, "it received something after the end")
         elif isinstance(after, ItemsChanged):
+            # No change comes twice, as one of several either.
             oldest = min((each.revision for each in after.changes), default=after.revision)
             if after.connection == before.connection and oldest <= before.revision:
                 yield _of(after, f"it received revision {oldest} after {before.revision}")
+            revisions = [each.revision for each in after.changes]
             # On other wires the last change may be of no use to the client.
             is_exact = items.wires[after.client] == STORE
             ends = [after.revision] if is_exact else revisions[-1:]
