@@ -8,6 +8,7 @@ written. It ends when the other end of the socket is closed.
 from __future__ import annotations
 
 import gc
+import io
 import os
 import resource
 import selectors
@@ -32,8 +33,9 @@ _MODULES = (
     "syncline_server.runtime.serve",
     "syncline_server.runtime.app",
     "syncline_server.runtime.server",
+    "syncline_server.cli.doc",
 )
-"""What `syncline serve` loads until it is ready."""
+"""What `syncline serve` loads until it is ready, and `syncline doc` at its start."""
 
 
 def main() -> None:
@@ -54,6 +56,9 @@ def _run_command(request: dict[str, Any]) -> None:
     os.chdir(request["directory"])
     if request["open_files"] is not None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (request["open_files"],) * 2)
+    for stream in (sys.stdout, sys.stderr):
+        assert isinstance(stream, io.TextIOWrapper)
+        stream.reconfigure(line_buffering=stream.isatty() or stream is sys.stderr)
     sys.argv = ["syncline", *request["arguments"]]
     import_module("syncline_server.cli").main()
 

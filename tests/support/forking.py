@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -38,12 +38,14 @@ class Start:
         arguments: after the name of the command.
         environ: the whole environment.
         stderr: file descriptor, which the caller closes.
+        terminal: file descriptor for stdin and stdout; None: stdin is empty, and stdout a pipe.
         open_files: limit of open files; None keeps the limit of this process.
     """
 
     arguments: Sequence[str]
     environ: Mapping[str, str]
     stderr: int
+    terminal: int | None = None
     open_files: int | None = None
 
 
@@ -53,10 +55,10 @@ class ForkedProcess:
     Attributes:
         pid: its process id.
         returncode: its exit status, negative for a signal; None until a method finds that it ended.
-        stdout: pipe that the caller reads.
+        stdout: pipe that the caller reads; None on a terminal.
     """
 
-    def __init__(self, report: int, stdout: IO[bytes]) -> None:
+    def __init__(self, report: int, stdout: IO[bytes] | None) -> None:
         """`report`: pipe with its id and its exit status."""
         self._report = open(report, "rb", buffering=0)
         self.pid = int(self._report.readline())
@@ -99,7 +101,7 @@ class ForkedProcess:
 
 
 def fork_command(start: Start) -> ForkedProcess:
-    """Run `syncline` in a forked process. Its stdin is empty, and its stdout is a pipe."""
+    """Run `syncline` in a forked process."""
     body = orjson.dumps(
         {
             "arguments": start.arguments,
@@ -108,15 +110,19 @@ def fork_command(start: Start) -> ForkedProcess:
             "open_files": start.open_files,
         }
     )
-    output, stdout = os.pipe()
     reads, report = os.pipe()
-    stdin = os.open(os.devnull, os.O_RDONLY)
-    try:
+    with ExitStack() as ours:
+        ours.callback(os.close, report)
+        output = None
+        if start.terminal is None:
+            stdin = os.open(os.devnull, os.O_RDONLY)
+            ours.callback(os.close, stdin)
+            output, stdout = os.pipe()
+            ours.callback(os.close, stdout)
+        else:
+            stdin = stdout = start.terminal
         _fork_server().ask(body, [stdin, stdout, start.stderr, report])
-    finally:
-        for descriptor in (stdin, stdout, report):
-            os.close(descriptor)
-    return ForkedProcess(reads, open(output, "rb"))
+    return ForkedProcess(reads, None if output is None else open(output, "rb"))
 
 
 class _ForkServer:

@@ -1,22 +1,22 @@
-"""Runs a command on a pseudo-terminal and records every byte."""
+"""Runs `syncline` on a pseudo-terminal and records every byte."""
 
 from __future__ import annotations
 
 import os
 import pty
-import subprocess
 from collections.abc import Callable, Mapping
-from pathlib import Path
+
+from .forking import Start, fork_command
 
 __all__ = ["on_terminal"]
 
 
 def on_terminal(
-    *command: str | Path,
+    *arguments: str,
     environ: Mapping[str, str],
     on_output: Callable[[bytes], None] = lambda written: None,
 ) -> tuple[int, str]:
-    """Run a command whose stdin, stdout and stderr are one colour terminal.
+    """Run `syncline` with a colour terminal as stdin, stdout and stderr.
 
     Args:
         environ: the whole environment, except the variables that describe the terminal.
@@ -26,16 +26,13 @@ def on_terminal(
         exit status and output.
     """
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        command,
-        env={**environ, "TERM": "xterm-256color", "COLUMNS": "100"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    ) as process:
-        os.close(theirs)
-        written = _read_all(ours, on_output)
-    return process.returncode, written.decode().replace("\r\n", "\n")
+    shown = {**environ, "TERM": "xterm-256color", "COLUMNS": "100"}
+    process = fork_command(
+        Start(arguments=arguments, environ=shown, terminal=theirs, stderr=theirs)
+    )
+    os.close(theirs)
+    written = _read_all(ours, on_output)
+    return process.wait(), written.decode().replace("\r\n", "\n")
 
 
 def _read_all(terminal: int, on_output: Callable[[bytes], None]) -> bytes:

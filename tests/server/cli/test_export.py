@@ -191,9 +191,8 @@ def test_a_terminal_sees_how_far_it_is(
     for _ in range(3):
         api.create(Data="{}")
     status, shown = on_terminal(
-        SYNCLINE,
         "export",
-        tmp_path / "documents.jsonl",
+        str(tmp_path / "documents.jsonl"),
         environ=clean_environ({"SYNCLINE_URL": source.url, "SYNCLINE_TOKEN": source.token()}),
     )
     assert status == 0

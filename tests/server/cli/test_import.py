@@ -335,7 +335,6 @@ def test_a_terminal_sees_how_far_it_is(
 ) -> None:
     fill(there, 12)
     status, shown = on_terminal(
-        SYNCLINE,
         "import",
         f"--state={tmp_path / 'state'}",
         environ=clean_environ(environ_of(source, target)),

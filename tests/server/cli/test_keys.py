@@ -83,7 +83,7 @@ def test_people_see_a_table_with_whole_sids(own: RunningServer) -> None:
     environ = clean_environ({"SYNCLINE_URL": own.url, "SYNCLINE_DATA_DIR": str(own.data_dir)})
 
     def syncline(*arguments: str) -> str:
-        status, written = on_terminal(SYNCLINE, "keys", *arguments, environ=environ)
+        status, written = on_terminal("keys", *arguments, environ=environ)
         assert status == 0, written
         return re.sub(r"\x1b\[[0-9;]*m", "", written)
 

@@ -8,7 +8,7 @@ import pytest
 
 from support.api import unique
 from support.command import CommandLine
-from support.server import SYNCLINE, RunningServer, clean_environ
+from support.server import RunningServer, clean_environ
 from support.terminal import on_terminal
 
 KEY = "a/b ü?#%"
@@ -126,10 +126,10 @@ def test_a_terminal_shows_tables(command: CommandLine, server: RunningServer, na
     command("map", "create", name)
     command("map", "add", name, "the key", '{"shown": 1}')
     environ = clean_environ(command.environ)
-    status, items = on_terminal(SYNCLINE, "map", "ls", name, environ=environ)
+    status, items = on_terminal("map", "ls", name, environ=environ)
     assert status == 0
     assert "the key" in items
     assert "shown" in items
-    status, maps = on_terminal(SYNCLINE, "map", "ls", environ=environ)
+    status, maps = on_terminal("map", "ls", environ=environ)
     assert status == 0
     assert "expires" in maps

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from support.command import CommandLine
-from support.server import SYNCLINE, RunningServer, clean_environ
+from support.server import RunningServer, clean_environ
 from support.terminal import on_terminal
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -27,9 +27,7 @@ class Terminal:
         self, *arguments: str, on_output: Callable[[bytes], None] = lambda written: None
     ) -> str:
         """What it wrote; it must have succeeded."""
-        status, written = on_terminal(
-            SYNCLINE, "doc", *arguments, environ=self._environ, on_output=on_output
-        )
+        status, written = on_terminal("doc", *arguments, environ=self._environ, on_output=on_output)
         assert status == 0, written
         return written
 

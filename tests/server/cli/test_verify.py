@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.command import CommandLine
-from support.server import SYNCLINE, RunningServer, clean_environ
+from support.server import RunningServer, clean_environ
 from support.store import Store
 from support.terminal import on_terminal
 
@@ -16,7 +16,6 @@ def test_a_terminal_gets_a_report(server: RunningServer, tmp_path: Path) -> None
     environ = {"SYNCLINE_URL": server.url, "SYNCLINE_DATA_DIR": str(server.data_dir)}
 
     status, written = on_terminal(
-        SYNCLINE,
         "verify",
         "--duration=1",
         "--faults=none",

@@ -11,7 +11,7 @@ from support.account import Account
 from support.command import CommandLine
 from support.limits import WAIT_LIMIT
 from support.receiver import Answer, Receiver
-from support.server import SYNCLINE, RunningServer, clean_environ
+from support.server import RunningServer, clean_environ
 from support.terminal import on_terminal
 from syncline_server.cli.webhooks import _table
 
@@ -117,9 +117,7 @@ async def test_on_a_terminal_they_are_a_table(
     async with Receiver() as receiver:
         ids = await given_up(server, receiver, service)
     environ = clean_environ(admin.environ)
-    status, written = await asyncio.to_thread(
-        on_terminal, SYNCLINE, "webhooks", "list", environ=environ
-    )
+    status, written = await asyncio.to_thread(on_terminal, "webhooks", "list", environ=environ)
     assert status == 0, written
     assert written.count("document_created") == len(ids)
     for heading in ("id", "event", "attempts", "reason"):

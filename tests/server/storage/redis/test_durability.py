@@ -141,7 +141,7 @@ async def written(service: Service) -> None:
 
 
 async def test_a_replica_that_stays_away_is_given_up(trio: Watched, service_sid: str) -> None:
-    brief = replace(REPLICATED, replica_timeout=0.5)
+    brief = replace(REPLICATED, replica_timeout=0.5, timeout=2)
     async with asking(ExternalRedis(trio.master.address), brief, service_sid) as service:
         await service.create("prefs")
         trio.replica.signal(signal.SIGKILL)

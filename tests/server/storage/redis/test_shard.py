@@ -109,9 +109,12 @@ async def test_a_redis_that_hangs_is_given_up_and_nothing_is_sent_twice(
 
 
 async def test_a_write_that_is_unknown_is_settled_by_its_operation_id(
-    store: Store, redis: Redis, service: Service
+    store: Store, service_sid: str
 ) -> None:
     """It was sent, the connection broke: whatever became of it, the second one settles it."""
+    redis = Redis(store.engine, 2)
+    await redis.start()
+    service = Service(Objects(redis, 60), service_sid)
     await service.create("prefs", b'{"n":0}')
     with store.paused():
         first = asyncio.gather(service.set("prefs", b'{"n":1}', op="op-1"), return_exceptions=True)
@@ -125,6 +128,7 @@ async def test_a_write_that_is_unknown_is_settled_by_its_operation_id(
     assert again.repeated
     assert again.state == written.state
     assert await service.get("prefs") == written.state
+    await redis.stop()
 
 
 async def test_to_wait_for_the_connection_is_to_wait_for_a_new_one(
