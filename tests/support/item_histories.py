@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from syncline_tools.verify.evidence import Evidence
+from syncline_tools.verify.items.observer import STORE
 from syncline_tools.verify.items.records import (
     CollectionCreated,
     ItemChange,
@@ -17,6 +19,7 @@ from syncline_tools.verify.items.records import (
     ItemsReplayed,
     ItemState,
     MessageReceived,
+    MessagesMissed,
     Part,
 )
 from syncline_tools.verify.records import Connected, Ended, Injected, Outcome, Record
@@ -24,6 +27,8 @@ from syncline_tools.verify.records import Connected, Ended, Injected, Outcome, R
 __all__ = [
     "COLLECTION",
     "FIRST",
+    "OBSERVER",
+    "OTHER",
     "added",
     "answered",
     "batch",
@@ -31,6 +36,7 @@ __all__ = [
     "command",
     "evidence_of",
     "gone",
+    "missed",
     "opened",
     "read",
     "received",
@@ -45,15 +51,23 @@ FIRST = 1_000
 """The revision of the collection when it is created."""
 
 OBSERVER = "events-1"
+OTHER = "events-2"
 
 
-def evidence_of(*records: Record, type_: str = "map", end: float = 100.0) -> Evidence:
-    """What a run shows, in the order of time."""
+def evidence_of(
+    *records: Record, type_: str = "map", end: float = 100.0, wire: str = STORE, prefix: str = ""
+) -> Evidence:
+    """What a run shows, in the order of time.
+
+    `wire`, `prefix`: of the observer.
+    """
     created = CollectionCreated(at=0, collection=COLLECTION, type=type_, began=0, revision=FIRST)
-    clients = {"items-1": "items", "pages-1": "pages", OBSERVER: "events"}
     joined: list[Record] = [
-        ItemsJoined(at=0, client=client, wire=wire, receives_events=client == OBSERVER)
-        for client, wire in clients.items()
+        ItemsJoined(at=0, client="items-1", wire="items"),
+        ItemsJoined(at=0, client="pages-1", wire="pages"),
+        ItemsJoined(at=0, client=OBSERVER, wire=wire, receives_events=True, prefix=prefix),
+        # Another observer, at the store: it sees what it is given, and nothing else.
+        ItemsJoined(at=0, client=OTHER, wire=STORE, receives_events=True),
     ]
     joined += [Connected(at=0, client=OBSERVER, connection=1), created]
     ordered = sorted(records, key=lambda record: record.at)
@@ -92,15 +106,22 @@ def wrote(
     do: str = "put",
     if_match: int | None = None,
     ttl: int | None = None,
+    client: str = "items-1",
+    connection: int | None = None,
 ) -> list[Record]:
     """A write that was acknowledged at that time."""
     content = None if do in ("remove", "merge") else f"{(number,)}.0"
     given = None if do == "add" and key.isdigit() else key
     part = Part(do=do, key=given, if_match=if_match, content=content, ttl=ttl)
     return [
-        _invoked(number, at, (part,)),
+        replace(_invoked(number, at, (part,)), client=client, connection=connection),
         ItemsAnswered(
-            at=at, write=number, outcome=Outcome.ACKNOWLEDGED, keys=(key,), revisions=(revision,)
+            at=at,
+            write=number,
+            outcome=Outcome.ACKNOWLEDGED,
+            keys=(key,),
+            revisions=(revision,),
+            connection=connection,
         ),
     ]
 
@@ -162,11 +183,11 @@ def opened(at: float, revision: int, *items: ItemState) -> ItemsOpened:
     )
 
 
-def changed(at: float, previous: int, *changes: ItemChange) -> ItemsChanged:
-    """An event that the observer received."""
+def changed(at: float, previous: int, *changes: ItemChange, client: str = OBSERVER) -> ItemsChanged:
+    """An event that an observer received."""
     return ItemsChanged(
         at=at,
-        client=OBSERVER,
+        client=client,
         collection=COLLECTION,
         connection=1,
         revision=changes[-1].revision,
@@ -192,6 +213,11 @@ def replayed(at: float, since: int, revision: int, *changes: ItemChange) -> Item
 def received(at: float, write: int | None) -> MessageReceived:
     """A message that the observer received."""
     return MessageReceived(at=at, client=OBSERVER, collection=COLLECTION, connection=1, write=write)
+
+
+def missed(at: float, count: int) -> MessagesMissed:
+    """The observer was too slow for so many messages."""
+    return MessagesMissed(at=at, client=OBSERVER, collection=COLLECTION, connection=1, count=count)
 
 
 def command(at: float, seconds: float) -> Injected:

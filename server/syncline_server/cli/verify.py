@@ -198,10 +198,12 @@ def verify(
     exact, revisions only grow, every undisturbed subscriber receives each change once, in order
     and in time, and all clients end with the stored state.
 
-    More clients write to a list, a map and a stream over REST, read their items, and subscribe
-    to their events in the server's Redis where the command can reach it. No acknowledged write of
-    an item is lost, conditions hold, batches are applied whole or not at all, no index is used
-    twice, and what changed since a revision leads to what is stored.
+    More clients write to a list, a map and a stream over the native protocol, REST and Twilsock.
+    Others observe them on each wire, and by event streams: everything, or a part of the map. Two
+    subscribe in the server's Redis where the command can reach it. No acknowledged write of an item
+    is lost, conditions hold, batches are applied whole or not at all, no index is used twice, every
+    undisturbed observer receives each change of its part once, in order and in time, a writer has
+    its reply before its event, and what changed since a revision leads to what is stored.
 
     All that the command made is removed at the end. Except for COMMAND, nothing else on the server
     changes. Credentials are found as for `syncline doc`.

@@ -4,9 +4,10 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 from support.verify import Outcome
+from syncline_tools.verify.items.records import ItemsJoined
 from syncline_tools.verify.records import Connected, Injected, Joined, Record, Started, Updated
 from syncline_tools.verify.svg import Picture, area
-from syncline_tools.verify.timeline import FAULTS, RED, ROWS_LIMIT, draw
+from syncline_tools.verify.timeline import FAULTS, RED, ROWS_LIMIT, WRITES, draw
 from syncline_tools.verify.verdict import judge
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -34,6 +35,24 @@ def test_it_has_a_row_for_each_client_and_a_mark_for_each_kind_of_fault(
     )
     assert set(FAULTS.values()) - {FAULTS["command"]} <= colours(picture)
     assert "syncline verify: every promise kept" in texts(picture)
+
+
+def test_observers_of_items_have_rows_and_their_writes_are_counted(
+    recorded_items: Outcome,
+) -> None:
+    picture = drawn(recorded_items.records)
+
+    observers = {
+        each.client
+        for each in recorded_items.records
+        if isinstance(each, ItemsJoined) and each.receives_events
+    }
+    assert {"items-native-1", "items-twilsock-1", "part-native-1", "map-sse-1"} < observers
+    assert observers <= set(texts(picture))
+    assert WRITES["acknowledged"] in colours(picture)
+    figures = recorded_items.verdict["figures"]
+    assert set(figures["item_delay"]) == {"native", "twilsock", "sse", "events"}
+    assert all(spread["count"] for spread in figures["item_delay"].values())
 
 
 def test_a_broken_promise_is_marked_where_it_was_broken(recorded: Outcome) -> None:

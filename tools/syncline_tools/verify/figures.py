@@ -49,6 +49,7 @@ class Figures:
         convergence: seconds from the end of the last fault until everybody had seen everything.
         item_writes: of items and messages, by outcome.
         item_events: events of items, and messages, at all observers together.
+        item_delay: as `delay`, of items and messages.
         clocks: of the server and of its store, the seconds by which they are ahead of this
             machine's; they have whole seconds only.
     """
@@ -66,6 +67,7 @@ class Figures:
     clocks: dict[str, float]
     item_writes: dict[str, int]
     item_events: int
+    item_delay: dict[str, Spread]
 
     @classmethod
     def of(cls, evidence: Evidence, sightings: Mapping[str, Sightings]) -> Figures:
@@ -81,7 +83,7 @@ class Figures:
             settled=sum(write.settled for write in writes),
             events=evidence.count_events(),
             faults=dict(sorted(Counter(fault.fault for fault in evidence.faults).items())),
-            delay=_delays(evidence, sightings),
+            delay=_delays(evidence.wires, sightings),
             recovery=_recoveries(evidence, sightings),
             convergence=round(
                 max((each.recoveries([healed])[0] for each in sightings.values()), default=0.0), 4
@@ -89,6 +91,7 @@ class Figures:
             clocks=_clocks(evidence),
             item_writes=_item_writes(evidence),
             item_events=evidence.items.count_events(),
+            item_delay=_delays(_observers(evidence), sightings),
         )
 
 
@@ -106,9 +109,15 @@ def _clocks(evidence: Evidence) -> dict[str, float]:
     return {name: round(median(each) + 0.5, 1) for name, each in ahead.items() if each}
 
 
-def _delays(evidence: Evidence, sightings: Mapping[str, Sightings]) -> dict[str, Spread]:
+def _observers(evidence: Evidence) -> dict[str, str]:
+    items = evidence.items
+    return {client: items.wires[client] for client in items.observers}
+
+
+def _delays(wires: Mapping[str, str], sightings: Mapping[str, Sightings]) -> dict[str, Spread]:
+    """By wire; `wires` of the clients."""
     delays: dict[str, list[float]] = defaultdict(list)
-    for client, wire in evidence.wires.items():
+    for client, wire in wires.items():
         delays[wire] += sightings[client].delays()
     return {wire: Spread.of(each) for wire, each in delays.items()}
 

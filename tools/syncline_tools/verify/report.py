@@ -23,10 +23,12 @@ def render(verdict: Verdict) -> RenderableType:
     """All of it."""
     figures = verdict.figures
     parts: list[RenderableType] = [_checks(verdict.checks), _counts(figures)]
-    # A run about lists, maps and streams alone has neither.
+    # A run is not about all types.
     if figures.delay:
         parts.append(_spreads("from acknowledgement to sight", figures.delay))
-    if figures.delay and figures.recovery:
+    if figures.item_delay:
+        parts.append(_spreads("the same of items", figures.item_delay))
+    if figures.recovery:
         parts.append(_spreads("from its end to all seen", figures.recovery))
     parts.append(_sentence(verdict))
     return Group(*(Padding(part, (1, 0, 0, 0)) for part in parts))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .evidence import Write
 from .faults import COMMAND
+from .items.evidence import ItemWrite
 from .plan import FaultKind
 from .records import Injected
 from .svg import Picture, area
@@ -17,7 +19,7 @@ ROWS_LIMIT = 30
 """Subscribers that are drawn; of more, those that were stale for longest."""
 
 WIDTH = 1200.0
-LEFT = 112.0
+LEFT = 136.0
 RIGHT = 1128.0
 TOP = 128.0
 WRITES_HEIGHT = 84.0
@@ -96,7 +98,7 @@ def draw(verdict: Verdict) -> str:
 
 def _worst(verdict: Verdict) -> list[str]:
     """The clients to draw, in their own order."""
-    clients = list(verdict.evidence.wires)
+    clients = list(verdict.sightings)
     if len(clients) <= ROWS_LIMIT:
         return clients
     by_delay = sorted(
@@ -114,13 +116,20 @@ def _draw_head(picture: Picture, verdict: Verdict) -> None:
     if started is not None:
         said = (started.url, started.date, f"Syncline {started.version}", f"seed {started.seed}")
         picture.text(LEFT, 62.0, "  ·  ".join(said), fill=FAINT, size=13)
+    acknowledged = figures.writes["acknowledged"] + figures.item_writes["acknowledged"]
+    events = figures.events + figures.item_events
     figure_line = (
-        f"{figures.writes['acknowledged']} writes acknowledged, {figures.settled} of them settled "
-        f"after a break  ·  {figures.events} events at {figures.clients} subscribers  ·  "
+        f"{acknowledged} writes acknowledged, {_count_settled(verdict)} of them settled "
+        f"after a break  ·  {events} events at {len(verdict.sightings)} subscribers  ·  "
         f"{sum(figures.faults.values())} faults  ·  "
         f"all seen {figures.convergence:.2f} s after the last"
     )
     picture.text(LEFT, 82.0, figure_line, fill=FAINT, size=13)
+
+
+def _count_settled(verdict: Verdict) -> int:
+    items = verdict.evidence.items.writes.values()
+    return verdict.figures.settled + sum(write.settled for write in items)
 
 
 def _draw_axis(picture: Picture, scale: _Scale, bottom: float) -> None:
@@ -142,10 +151,8 @@ def _step(seconds: float) -> float:
 def _draw_writes(picture: Picture, scale: _Scale, verdict: Verdict) -> None:
     count = int((RIGHT - LEFT) / BAR)
     bars = [dict.fromkeys(WRITES, 0) for _ in range(count)]
-    for writes in verdict.evidence.writes.values():
-        for write in writes:
-            at = write.answered.at if write.answered else write.invoked.at
-            bars[min(count - 1, int(at / scale.end * count))][_class_of(write)] += 1
+    for at, name in _writes(verdict):
+        bars[min(count - 1, int(at / scale.end * count))][name] += 1
     most = max((sum(bar.values()) for bar in bars), default=0) or 1
     base = TOP + WRITES_HEIGHT
     _draw_label(
@@ -161,8 +168,14 @@ def _draw_writes(picture: Picture, scale: _Scale, verdict: Verdict) -> None:
     picture.add("line", x1=LEFT, y1=base, x2=RIGHT, y2=base, stroke=LINE)
 
 
-def _class_of(write: Write) -> str:
-    return "settled after a break" if write.settled else write.outcome.value
+def _writes(verdict: Verdict) -> Iterator[tuple[float, str]]:
+    """When each write of a document, an item or a message ended, and how."""
+    evidence = verdict.evidence
+    writes: list[Write | ItemWrite] = [*evidence.items.writes.values()]
+    writes += [write for each in evidence.writes.values() for write in each]
+    for write in writes:
+        at = write.answered.at if write.answered else write.invoked.at
+        yield at, "settled after a break" if write.settled else write.outcome.value
 
 
 def _draw_rows(
@@ -229,7 +242,7 @@ def _draw_legend(picture: Picture, verdict: Verdict, y: float, drawn: int) -> No
     for name, colour in WRITES.items():
         x = _draw_key(picture, x, y, name=name, colour=colour)
     rows = "how long it lacked an acknowledged write (right: the worst)"
-    total = len(verdict.evidence.wires)
+    total = len(verdict.sightings)
     if drawn < total:
         rows += f"; the {drawn} worst of {total}"
     _draw_key(picture, x, y, name=rows, colour=STALE)

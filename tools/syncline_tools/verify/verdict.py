@@ -17,6 +17,7 @@ from .evidence import Evidence
 from .figures import Figures
 from .findings import Check
 from .items.checks import item_checks
+from .items.sightings import sightings_of_items
 from .records import Record
 from .sightings import Sightings
 
@@ -58,7 +59,7 @@ class Verdict:
     """What became of the promises in one run.
 
     Attributes:
-        sightings: by client.
+        sightings: by client, of documents and of items.
     """
 
     evidence: Evidence
@@ -101,6 +102,7 @@ def judge(history: Iterable[Record]) -> Verdict:
     """Hold a history against every promise."""
     evidence = Evidence.of(history)
     sightings = {client: Sightings.of(evidence, client) for client in evidence.wires}
+    sightings |= sightings_of_items(evidence)
     checks = [check(evidence) for check in _ON_DOCUMENTS] if _has_documents(evidence) else []
     checks += [*item_checks(evidence), check_commands(evidence)]
     return Verdict(

@@ -58,6 +58,14 @@ class ItemWrite:
         return self.outcome is Outcome.ACKNOWLEDGED
 
     @property
+    def settled(self) -> bool:
+        """True if it was acknowledged on a later connection than the one it was asked on."""
+        answered, asked_on = self.answered, self.invoked.connection
+        if answered is None or not self.is_acknowledged or asked_on is None:
+            return False
+        return answered.connection != asked_on
+
+    @property
     def acknowledged_at(self) -> float:
         """When; infinity if it was not."""
         is_known = self.answered is not None and self.is_acknowledged

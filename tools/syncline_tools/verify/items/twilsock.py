@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -22,12 +21,12 @@ from syncline_tools.verify.twilsock_socket import (
     TwilsockSocket,
 )
 
-from .actions import expires
 from .collection import LIST, MAP, STREAM, Collection
 from .operation import Operation, Refused, Reply
-from .records import REMOVED, ItemChange, state_of
+from .records import state_of
 from .rest import RETRY_PAUSE
 from .sight import ItemSight
+from .vendor_changes import VendorTopic, changes_of
 from .vendor_requests import (
     Request,
     is_success,
@@ -45,25 +44,6 @@ PAGE_SIZE = 100
 _GONE = (Code.LIST_NOT_FOUND, Code.MAP_NOT_FOUND, Code.STREAM_NOT_FOUND, Code.NAME_NOT_FOUND)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Topic:
-    """A collection that is observed.
-
-    Attributes:
-        revision: the newest id that the client has; None if all items must be read.
-        missed: what has come of a replay.
-        established: set once the subscription has an outcome.
-        removed: the keys of own removals, by revision: an `echo` takes the place of their events.
-    """
-
-    collection: Collection
-    revision: int | None = None
-    missed: list[ItemChange] = field(default_factory=list)
-    established: asyncio.Event = field(default_factory=asyncio.Event)
-    removed: dict[int, str] = field(default_factory=dict)
-    work: asyncio.Task[None] | None = None
-
-
 class TwilsockClient:
     """An `ItemObserver` and a `Sender` on one connection, so that promise 4 can be judged."""
 
@@ -76,7 +56,7 @@ class TwilsockClient:
     ) -> None:
         """`url`: of the link."""
         self.sight = sight
-        self._topics: dict[str, _Topic] = {}
+        self._topics: dict[str, VendorTopic] = {}
         self._connected = asyncio.Event()
         self._break: asyncio.Future[None] = asyncio.Future()
         self._replies: dict[str, Callable[[int, JsonObject], None]] = {}
@@ -108,7 +88,7 @@ class TwilsockClient:
 
     async def follow(self, collection: Collection) -> None:
         """As of `ItemObserver`."""
-        topic = self._topics[collection.sid] = _Topic(collection=collection)
+        topic = self._topics[collection.sid] = VendorTopic(collection=collection)
         self._subscribe(topic)
         await topic.established.wait()
 
@@ -194,7 +174,7 @@ class TwilsockClient:
             status = packet.header.get("http_status", packet.header["status"])["code"]
             take(int(status), orjson.loads(packet.payload) if packet.payload else {})
 
-    def _subscribe(self, topic: _Topic) -> None:
+    def _subscribe(self, topic: VendorTopic) -> None:
         """Subscribe, from what the client has on."""
         if topic.work is not None:
             topic.work.cancel()
@@ -202,7 +182,7 @@ class TwilsockClient:
         topic.established.clear()
         topic.work = asyncio.create_task(self._establish(topic))
 
-    async def _establish(self, topic: _Topic) -> None:
+    async def _establish(self, topic: VendorTopic) -> None:
         if topic.revision is None and topic.collection.type != STREAM:
             if not await self._read_all(topic):
                 topic.established.set()
@@ -214,7 +194,7 @@ class TwilsockClient:
                 async with asyncio.timeout(ANSWER_TIMEOUT):
                     await topic.established.wait()
 
-    async def _request_subscription(self, topic: _Topic) -> None:
+    async def _request_subscription(self, topic: VendorTopic) -> None:
         at = topic.collection
         wanted: JsonObject = {"object_sid": at.sid, "object_type": at.type}
         if topic.revision is not None:
@@ -227,7 +207,7 @@ class TwilsockClient:
         }
         await self._socket.send("POST", SUBSCRIPTIONS, orjson.dumps(body), host="sync")
 
-    async def _read_all(self, topic: _Topic) -> bool:
+    async def _read_all(self, topic: VendorTopic) -> bool:
         """Make a copy; False if the collection is gone."""
         at = topic.collection
         header = Request("GET", path_of(at))
@@ -271,17 +251,19 @@ class TwilsockClient:
         elif topic.revision is not None:
             self._take_change(topic, what, event, is_missed="correlation_id" in body)
 
-    def _take_change(self, topic: _Topic, what: str, event: JsonObject, *, is_missed: bool) -> None:
+    def _take_change(
+        self, topic: VendorTopic, what: str, event: JsonObject, *, is_missed: bool
+    ) -> None:
         revision, known = int(event["id"]), topic.revision
         assert known is not None
-        changes = _changes(topic, what, event)
+        changes = changes_of(topic, what, event)
         if is_missed:
             topic.missed += changes
         else:
             self.sight.change(topic.collection.sid, revision, known, changes)
             topic.revision = max(known, revision)
 
-    def _take_outcome(self, topic: _Topic, outcome: str, event: JsonObject) -> None:
+    def _take_outcome(self, topic: VendorTopic, outcome: str, event: JsonObject) -> None:
         at = topic.collection
         if outcome == "subscription_failed":
             if event["error"]["code"] in _GONE:
@@ -306,7 +288,7 @@ class TwilsockClient:
         else:
             topic.established.set()
 
-    def _end(self, topic: _Topic, revision: int) -> None:
+    def _end(self, topic: VendorTopic, revision: int) -> None:
         """Take the end of a collection; or, if it is still there, of what is known of it."""
         topic.revision = None
         topic.established.set()
@@ -314,7 +296,7 @@ class TwilsockClient:
             topic.work.cancel()
         topic.work = asyncio.create_task(self._reopen(topic, revision))
 
-    async def _reopen(self, topic: _Topic, revision: int) -> None:
+    async def _reopen(self, topic: VendorTopic, revision: int) -> None:
         status, _ = await self._call(Request("GET", path_of(topic.collection)))
         if status == HTTPStatus.NOT_FOUND:
             return self.sight.remove(topic.collection.sid, revision, False)
@@ -322,31 +304,3 @@ class TwilsockClient:
         self.sight.connect()
         topic.established.clear()
         await self._establish(topic)
-
-
-def _changes(topic: _Topic, what: str, event: JsonObject) -> list[ItemChange]:
-    """What a notification says of items; nothing of an `echo` that is only an id."""
-    at, revision = topic.collection, int(event["id"])
-    if what == "echo":
-        key = topic.removed.pop(revision, None)
-        return [] if key is None else [_removal(key, revision)]
-    key, kind = str(event[f"item_{at.id_name}"]), what.removeprefix("item_")
-    if kind == REMOVED:
-        return [_removal(key, revision)]
-    state = state_of(key, revision, event["item_data"])
-    return [
-        ItemChange(
-            key=key,
-            revision=revision,
-            content=state.content,
-            writes=state.writes,
-            part=state.part,
-            change=kind,
-        )
-    ]
-
-
-def _removal(key: str, revision: int) -> ItemChange:
-    # The vendor's protocol does not say whether an item has expired.
-    is_expired = expires(key)
-    return ItemChange(key=key, revision=revision, content=None, change=REMOVED, expired=is_expired)
