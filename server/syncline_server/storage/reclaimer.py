@@ -50,8 +50,8 @@ LOGGED_ENTRIES = 100_000
 """Entries of one bucket whose freeing is logged; less is done in a moment."""
 
 
-class LeaseLost(Exception):
-    """Another process frees garbage now."""
+class Interrupted(Exception):
+    """Another process has the lease, or nothing may be written now."""
 
 
 class Reclaimer(PeriodicTask):
@@ -80,7 +80,7 @@ class Reclaimer(PeriodicTask):
             for entry in entries:
                 await self._reclaim(entry)
             self.wake()
-        except LeaseLost:
+        except Interrupted:
             return
         finally:
             await self._keep_lease(0)
@@ -124,7 +124,10 @@ class Reclaimer(PeriodicTask):
             self._meters.reclaimed += freed
             await asyncio.sleep(max(PAUSE, micros / 1e6 * (1 - SHARE) / SHARE))
             if clock() - self._renewed_at > RENEWAL_INTERVAL and not await self._keep_lease():
-                raise LeaseLost
+                raise Interrupted
+            # Redis writes each portion to its file, and so needs space on the disk to free memory.
+            if not self._redis.takes_writes:
+                raise Interrupted
         if whole is None:
             await self._forget(entry, tag)
         level = logging.INFO if total >= LOGGED_ENTRIES else logging.DEBUG

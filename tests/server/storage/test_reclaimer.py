@@ -247,6 +247,35 @@ async def test_a_service_that_is_deleted_is_freed(
     await deletions.stop()
 
 
+async def test_nothing_is_freed_while_the_disk_is_full(
+    redis: Redis,
+    objects: Objects,
+    items: Items,
+    service_sid: str,
+    admin: Connection,
+    reclaiming: Reclaimer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Freeing writes to the file of Redis. It goes on when writes do."""
+    monkeypatch.setattr(reclaimer, "PORTION", 1)
+    monkeypatch.setattr(reclaimer, "LEASE_MS", 5000)
+    collection = await make(objects, items, service_sid, MAP)
+    await fill(collection)
+    await objects.remove(collection.at, ALICE)
+    reclaiming.start()
+    async with asyncio.timeout(WAIT_LIMIT):
+        while not await admin.execute("EXISTS", keys.RECLAIMER):
+            await asyncio.sleep(0.001)
+    redis.refuse_writes("the disk is full")
+    async with asyncio.timeout(WAIT_LIMIT):
+        while await admin.execute("EXISTS", keys.RECLAIMER):
+            await asyncio.sleep(0.01)
+    assert await garbage_of(admin, collection.at.tag)
+    monkeypatch.setattr(reclaimer, "PORTION", 250)
+    redis.refuse_writes(None)
+    await until_nothing_is_left(admin, service_sid)
+
+
 async def test_another_process_goes_on(
     redis: Redis, objects: Objects, items: Items, service_sid: str, admin: Connection
 ) -> None:

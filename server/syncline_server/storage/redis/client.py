@@ -112,6 +112,11 @@ class Redis:
         return sum(connection.pending for connection in self._shards.values())
 
     @property
+    def takes_writes(self) -> bool:
+        """False while every write is refused, because the disk is nearly full."""
+        return self._no_writes is None
+
+    @property
     def clock_offset(self) -> float:
         """Seconds by which this machine's clock is ahead of the shard whose clock differs most."""
         offsets = (connection.inspector.clock.offset for connection in self._shards.values())
