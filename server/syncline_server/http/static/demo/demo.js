@@ -1,6 +1,7 @@
-/** The demo page: this window's connection, and the two documents that it shows. */
+/** The demo page: this window's connection, and what it shows. */
 
 import { Client } from "/syncline.js";
+import { Board } from "./board.js";
 import { Counter } from "./counter.js";
 import { element } from "./elements.js";
 import { fetchToken, keepIdentity, readIdentity } from "./identity.js";
@@ -18,6 +19,7 @@ const PROBLEM_SHOWN = 10_000;
 const journal = new Journal(element("events"));
 const preferences = new Preferences(journal, report);
 const counter = new Counter(journal, report);
+const board = new Board(journal, report);
 
 /** @type {Client} */
 let client;
@@ -33,7 +35,7 @@ function join(identity) {
   });
   wasConnected = false;
   showConnection();
-  for (const part of [preferences, counter]) part.keepOpen(client).catch(report);
+  for (const part of [preferences, counter, board]) part.keepOpen(client).catch(report);
 }
 
 async function getToken(identity) {
