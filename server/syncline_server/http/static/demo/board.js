@@ -82,13 +82,14 @@ export class Board {
     element("card-add").disabled = this.#cards === null;
   }
 
-  #changed({ item, previousItemData, removedBy, isLocal }) {
+  #changed({ item, key = item.key, previousItemData, removedBy, isLocal }) {
     const previous = previousItemData && readCard("", previousItemData, null, false);
-    const card = item && readCard(item.key, item.data, item.updatedBy, false);
+    const card = item && readCard(key, item.data, item.updatedBy, false);
     const what = describe(card, previous);
-    if (what !== null) this.#journal.add(NAME, card ? card.writer : removedBy, [what], isLocal);
+    const who = card ? card.writer : removedBy;
+    if (what !== null) this.#journal.add(`${NAME}/${key}`, who, [what], isLocal);
     this.#show();
-    if (card && !isLocal) this.#columns.flash(card.key);
+    if (card && !isLocal) this.#columns.flash(key);
   }
 
   #add(event) {

@@ -5,6 +5,8 @@ import { hueOf, make, person } from "./elements.js";
 
 const NAMES = Object.keys(COLUMNS);
 
+const SHORTCUTS = "Shift+ArrowLeft Shift+ArrowRight Shift+ArrowUp Shift+ArrowDown";
+
 /** Milliseconds. */
 const FLASH = 1_200;
 const SLIDE = 180;
@@ -35,7 +37,7 @@ export class CardView {
     this.element.dataset.key = key;
     this.element.draggable = true;
     this.element.tabIndex = 0;
-    this.element.setAttribute("aria-describedby", "board-hint");
+    this.element.setAttribute("aria-keyshortcuts", SHORTCUTS);
   }
 
   /** @param {import("./card.js").Card} card */
