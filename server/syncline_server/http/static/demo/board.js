@@ -48,8 +48,11 @@ export class Board {
   /** @param {import("/syncline.js").Client} client */
   keepOpen(client) {
     this.#close();
+    const failed = (map, error) => {
+      if (!map.removed && client.connectionState !== "disconnected") this.#report(error);
+    };
     return keepOpen(client, () => client.map({ id: NAME, keys: KEYS }), {
-      opened: (map) => this.#opened(map).catch((error) => map.removed || this.#report(error)),
+      opened: (map) => this.#opened(map).catch((error) => failed(map, error)),
       removed: (event) => this.#removed(event),
     });
   }

@@ -13,6 +13,9 @@ const TRANSPORTS = { websocket: "WebSocket", rest: "HTTP" };
 /** Milliseconds; short, as somebody watches and the server is on the same machine. */
 const BACKOFF_LIMIT = 2_000;
 
+/** Milliseconds for which a write waits while there is no connection: somebody tries that out. */
+const REQUEST_TIMEOUT = 600_000;
+
 /** Milliseconds. */
 const PROBLEM_SHOWN = 10_000;
 
@@ -28,7 +31,8 @@ let wasConnected = false;
 /** Take part under a name; a connection is for one identity. */
 function join(identity) {
   client?.shutdown();
-  client = new Client(() => getToken(identity), { backoffLimit: BACKOFF_LIMIT });
+  const options = { backoffLimit: BACKOFF_LIMIT, requestTimeout: REQUEST_TIMEOUT };
+  client = new Client(() => getToken(identity), options);
   client.on("connectionStateChanged", () => {
     showConnection();
     clearProblem();
