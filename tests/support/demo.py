@@ -8,6 +8,7 @@ from typing import Self
 from playwright.async_api import Locator, Page, expect
 
 from .browser import Browsing
+from .proxy import Proxy
 from .server import RunningServer
 
 __all__ = ["DemoWindow"]
@@ -24,7 +25,9 @@ class DemoWindow:
         self.page = page
 
     @classmethod
-    async def open(cls, browsing: Browsing, server: RunningServer, name: str | None = None) -> Self:
+    async def open(
+        cls, browsing: Browsing, server: RunningServer | Proxy, name: str | None = None
+    ) -> Self:
         """Open a window, wait for its documents; `name` None keeps the generated name."""
         script = name and f"sessionStorage.setItem('syncline-demo-identity', '{name}');"
         window = cls(await browsing.open(f"{server.url}/demo", script))

@@ -74,6 +74,7 @@ def test_demo_is_absent_unless_asked_for(fresh_server: StartServer) -> None:
         ("/demo/", "text/html"),
         ("/demo/demo.js", "text/javascript"),
         ("/demo/demo.css", "text/css"),
+        ("/demo/board.css", "text/css"),
         ("/demo/icon.svg", "image/svg+xml"),
     ],
 )

@@ -33,7 +33,8 @@ export class Counter {
   /** @param {import("/syncline.js").Client} client */
   keepOpen(client) {
     this.#document = null;
-    return keepOpen(client, NAME, { count: 0 }, {
+    const open = () => client.document({ id: NAME, data: { count: 0 } });
+    return keepOpen(client, open, {
       opened: (handle) => this.#opened(handle),
       updated: (event) => this.#updated(event),
       removed: (event) => this.#removed(event),

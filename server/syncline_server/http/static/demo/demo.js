@@ -1,6 +1,7 @@
-/** The demo page: this window's connection, and the two documents that it shows. */
+/** The demo page: this window's connection, and what it shows. */
 
 import { Client } from "/syncline.js";
+import { Board } from "./board.js";
 import { Counter } from "./counter.js";
 import { element } from "./elements.js";
 import { fetchToken, keepIdentity, readIdentity } from "./identity.js";
@@ -12,12 +13,16 @@ const TRANSPORTS = { websocket: "WebSocket", rest: "HTTP" };
 /** Milliseconds; short, as somebody watches and the server is on the same machine. */
 const BACKOFF_LIMIT = 2_000;
 
+/** Milliseconds for which a write waits while there is no connection: somebody tries that out. */
+const REQUEST_TIMEOUT = 600_000;
+
 /** Milliseconds. */
 const PROBLEM_SHOWN = 10_000;
 
 const journal = new Journal(element("events"));
 const preferences = new Preferences(journal, report);
 const counter = new Counter(journal, report);
+const board = new Board(journal, report);
 
 /** @type {Client} */
 let client;
@@ -26,14 +31,15 @@ let wasConnected = false;
 /** Take part under a name; a connection is for one identity. */
 function join(identity) {
   client?.shutdown();
-  client = new Client(() => getToken(identity), { backoffLimit: BACKOFF_LIMIT });
+  const options = { backoffLimit: BACKOFF_LIMIT, requestTimeout: REQUEST_TIMEOUT };
+  client = new Client(() => getToken(identity), options);
   client.on("connectionStateChanged", () => {
     showConnection();
     clearProblem();
   });
   wasConnected = false;
   showConnection();
-  for (const part of [preferences, counter]) part.keepOpen(client).catch(report);
+  for (const part of [preferences, counter, board]) part.keepOpen(client).catch(report);
 }
 
 async function getToken(identity) {

@@ -38,7 +38,7 @@ export function make(tag, className, ...content) {
  */
 export function person(identity) {
   const made = make("span", "person", identity ?? "unknown");
-  made.style.setProperty("--hue", String(hueOf(identity ?? "")));
+  made.style.setProperty("--hue", String(hueOf(identity)));
   return made;
 }
 
@@ -60,7 +60,12 @@ export function fromNow(moment) {
   return RELATIVE.format(Math.trunc(seconds / length), unit);
 }
 
-/** @param {string} text */
-function hueOf(text) {
+/**
+ * The hue of a writer's colour.
+ *
+ * @param {string | null} identity
+ */
+export function hueOf(identity) {
+  const text = identity ?? "";
   return [...text].reduce((sum, character) => (sum * 31 + character.codePointAt(0)) % 360, 7);
 }

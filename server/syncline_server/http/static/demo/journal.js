@@ -5,7 +5,7 @@ import { make, person } from "./elements.js";
 /** Entries that are shown. */
 const LIMIT = 30;
 
-/** Milliseconds within which events of one writer on one document share an entry. */
+/** Milliseconds within which events of one writer on one document or item share an entry. */
 const ONE_GO = 1_500;
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
@@ -21,7 +21,7 @@ export class Journal {
   }
 
   /**
-   * @param {string} name of the document
+   * @param {string} name of the document, or of the map and the key of the item
    * @param {string | null} who
    * @param {(string | Node)[]} what happened to it
    * @param {boolean} isLocal true if this window did it

@@ -44,7 +44,7 @@ export class Preferences {
   /** @param {import("/syncline.js").Client} client */
   keepOpen(client) {
     this.#document = null;
-    return keepOpen(client, NAME, DEFAULT, {
+    return keepOpen(client, () => client.document({ id: NAME, data: DEFAULT }), {
       opened: (handle) => this.#opened(handle),
       updated: (event) => this.#updated(event),
       removed: (event) => this.#removed(event),
