@@ -51,7 +51,7 @@ result.item?.key satisfies string | undefined;
 const replica: Replica<MapItem> = map.replica();
 await replica.ready;
 for (const { key, data } of replica) console.log(key satisfies string, data);
-for await (const { type } of map.events()) type satisfies string;
+for await (const event of map.events()) console.log(event.type satisfies string);
 const list: SyncList = await client.list({ id: "tasks", indexes: [1, 2] });
 const pushed: ListItem = await list.push({ do: "sweep" });
 await list.increment(pushed.index, "/n", 2);
