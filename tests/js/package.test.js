@@ -17,8 +17,8 @@ const packageDirectory = join(root, "clients/js");
 const tsc = join(root, "node_modules/.bin/tsc");
 
 const CONSUMER = `
-import Default, { Client, Emitter, EventQueue, Snapshot, SyncClient, SyncDocument, SynclineError } from "syncline";
-import type { ClientOptions, ConnectionState, DocumentEvent, UpdatedEvent } from "syncline";
+import Default, { Client, Emitter, EventQueue, ListItem, MapItem, Paginator, Replica, Snapshot, SyncClient, SyncDocument, SyncList, SyncMap, SyncStream, SynclineError } from "syncline";
+import type { ClientOptions, ConnectionState, DocumentEvent, ItemAddedEvent, UpdatedEvent } from "syncline";
 
 const options: ClientOptions = { url: "https://sync.example.com", transport: "rest" };
 const client: Client = new SyncClient(async () => "token", options);
@@ -38,6 +38,32 @@ for await (const event of document.events()) {
   const received: DocumentEvent = event;
   if (received.type === "updated") received.data satisfies Record<string, unknown>;
 }
+
+const map: SyncMap = await client.map({ id: "players", prefix: "team1/", ttl: 60 });
+map.on("itemAdded", (event: ItemAddedEvent<MapItem>) => [event.item.key satisfies string, event.isLocal]);
+map.on("itemRemoved", ({ previousItemData, expired }) => [previousItemData, expired]);
+const set: MapItem = await map.set("alice", { score: 1 }, { ttl: 60, ifMatch: "-1" });
+await map.mutate("alice", (data) => ({ score: data.score + set.data.score }));
+const page: Paginator<MapItem> = await map.getItems({ from: "a", pageSize: 10, order: "desc" });
+if (page.hasNextPage) (await page.nextPage()).items.map(({ key }) => key.length);
+const [result] = await map.batch((batch) => batch.set("bob", {}).remove("alice"));
+result.item?.key satisfies string | undefined;
+const replica: Replica<MapItem> = map.replica();
+await replica.ready;
+for (const { key, data } of replica) console.log(key satisfies string, data);
+for await (const event of map.events()) console.log(event.type satisfies string);
+const list: SyncList = await client.list({ id: "tasks", indexes: [1, 2] });
+const pushed: ListItem = await list.push({ do: "sweep" });
+await list.increment(pushed.index, "/n", 2);
+const stream: SyncStream = await client.stream("cursors");
+stream.on("messagePublished", ({ message }) => message.data.x);
+stream.on("missed", ({ count }) => count satisfies number);
+await stream.publishMessage({ x: 1 });
+// @ts-expect-error an item of a list has an index
+await list.get("key");
+// @ts-expect-error a map has no such event
+map.on("messagePublished", () => {});
+
 const newest: Snapshot | null = new SynclineError("no").document;
 export { Default, Emitter, EventQueue, newest };
 
@@ -91,9 +117,17 @@ test("everything public is exported, and nothing else", () => {
     "Client",
     "Emitter",
     "EventQueue",
+    "ListItem",
+    "MapItem",
+    "Paginator",
+    "Replica",
     "Snapshot",
+    "StreamMessage",
     "SyncClient",
     "SyncDocument",
+    "SyncList",
+    "SyncMap",
+    "SyncStream",
     "SynclineError",
     "TokenDenied",
     "default",

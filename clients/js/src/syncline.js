@@ -1,5 +1,6 @@
 /**
- * Syncline's client for browsers and Node: JSON documents that stay in sync with a server.
+ * Syncline's client for browsers and Node: JSON documents, lists, maps and streams that stay in sync
+ * with a server.
  *
  *     import { Client } from "https://sync.example.com/syncline.js";
  *
@@ -15,24 +16,33 @@
  * Only this module is public. The modules in `syncline/` are its parts. All are served unchanged,
  * without a build. Each line of this list depends only on itself and the lines below:
  *
- *     client, document, emitter            public API
+ *     client                               public API
+ *     document, map, list, stream, handle  what is open, as the application sees it
+ *     collection, item-requests, batch     what maps and lists share
+ *     replica, replica-items, pages        their items in memory, and page by page
  *     open-objects                         subscriptions, which outlive connections
  *     connection, attempts, pause, dialer  the connection: reconnects, retries, fallback
  *     websocket, close-codes               transport: the native protocol (docs/protocol.md)
- *     rest, rest-requests, http, refusals  transport where WebSockets are blocked (section 9)
- *     document-streams, sse                events on that transport
+ *     rest, rest-items, rest-requests      transport where WebSockets are blocked (section 9)
+ *     http, refusals                       its requests
+ *     event-streams, sse                   events on that transport
+ *     document-streams, collection-streams what the types have of their own there
  *     transport                            interface of the transports
  *     wakeups                              detects when network, page or machine come back
  *     options, token                       options, token and token function of the application
- *     subscription, event-queue, events    events of a document, and their order
- *     mutation-queue                       runs one mutation of a document at a time
+ *     subscription, collection-subscription, stream-subscription
+ *                                          what was received of one object, and announced
+ *     event-order, event-queue             order of events, and their readers
+ *     events, object-events, item-events, stream-events
+ *     mutation, mutation-queue, patches    writes that depend on the newest data
  *     deltas, canonical                    changes between two revisions, and their digest
- *     encoding, jsonfaults, backoff        helpers
+ *     encoding, jsonfaults, backoff, emitter, part, item-types
  *     queue, timing                        helpers
- *     errors, snapshot, protocol           used by all of the above
+ *     errors, snapshot, item, header, data, protocol
+ *                                          used by all of the above
  *
  * The Python client (clients/python/syncline) and its protocol package (protocol/syncline_protocol)
- * have a module of the same name for each of these, except protocol, queue and wakeups.
+ * have a module of the same name for most of these.
  *
  * Times are in milliseconds, unless a name or a comment says otherwise.
  *
@@ -55,6 +65,9 @@ export { Snapshot } from "./syncline/snapshot.js";
 
 /** @typedef {import("./syncline/client.js").ConnectionError} ConnectionError */
 /** @typedef {import("./syncline/client.js").OpenDocumentOptions} OpenDocumentOptions */
+/** @typedef {import("./syncline/client.js").OpenOptions} OpenOptions */
+/** @typedef {import("./syncline/client.js").MapPart} MapPart */
+/** @typedef {import("./syncline/client.js").ListPart} ListPart */
 /** @typedef {import("./syncline/connection.js").ConnectionState} ConnectionState */
 /** @typedef {import("./syncline/mutation.js").Mutator} Mutator */
 /** @typedef {import("./syncline/patches.js").Patch} Patch */
@@ -62,6 +75,23 @@ export { Snapshot } from "./syncline/snapshot.js";
 /** @typedef {import("./syncline/events.js").DocumentEvent} DocumentEvent */
 /** @typedef {import("./syncline/events.js").RemovedEvent} RemovedEvent */
 /** @typedef {import("./syncline/events.js").UpdatedEvent} UpdatedEvent */
+/**
+ * @template {import("./syncline/item.js").Item} I
+ * @typedef {import("./syncline/item-events.js").ItemAddedEvent<I>} ItemAddedEvent
+ */
+/**
+ * @template {import("./syncline/item.js").Item} I
+ * @typedef {import("./syncline/item-events.js").ItemUpdatedEvent<I>} ItemUpdatedEvent
+ */
+/** @typedef {import("./syncline/item-events.js").ItemRemovedEvent} ItemRemovedEvent */
+/** @typedef {import("./syncline/item-events.js").ResetEvent} ResetEvent */
+/** @typedef {import("./syncline/item-requests.js").ItemOptions} ItemOptions */
+/** @typedef {import("./syncline/item-requests.js").ItemWriteOptions} ItemWriteOptions */
+/** @typedef {import("./syncline/object-events.js").ExpiryEvent} ExpiryEvent */
+/** @typedef {import("./syncline/object-events.js").ObjectRemovedEvent} ObjectRemovedEvent */
 /** @typedef {import("./syncline/options.js").ClientOptions} ClientOptions */
+/** @typedef {import("./syncline/pages.js").PageOptions} PageOptions */
 /** @typedef {import("./syncline/protocol.js").JsonObject} JsonObject */
+/** @typedef {import("./syncline/stream-events.js").MessagePublishedEvent} MessagePublishedEvent */
+/** @typedef {import("./syncline/stream-events.js").MessagesMissedEvent} MessagesMissedEvent */
 /** @typedef {import("./syncline/token.js").Token} Token */
