@@ -73,7 +73,7 @@ REVISION_REUSED = Defect(
 )
 
 REPLAY_MISSES_A_CHANGE = Defect(
-    "replay.lua", [("if record then", "if record and found % 2 == 1 then")]
+    "replay.lua", [("if is_sent then", "if is_sent and at % 2 == 1 then")]
 )
 
 _WRITE = "self._cork.write_to_all(list(outlets.values()), frame)"
