@@ -39,27 +39,30 @@ class TestFresh:
 
     def test_it_comes_in_time(self) -> None:
         fresh = check_item_fresh(
-            evidence_of(*self.WRITTEN, COPY, changed(1.1, FIRST, added("k", A)))
+            evidence_of(*self.WRITTEN, COPY, changed(1.1, FIRST, added("k", A)), wire="sse")
         )
 
         assert (fresh.examined, fresh.findings) == (1, ())
 
     @pytest.mark.parametrize("late", [(), (changed(9, FIRST, added("k", A, 1)),)])
     def test_it_does_not_come_in_time(self, late: tuple[()]) -> None:
-        (finding,) = check_item_fresh(evidence_of(*self.WRITTEN, COPY, *late)).findings
+        (finding,) = check_item_fresh(evidence_of(*self.WRITTEN, COPY, *late, wire="sse")).findings
 
         assert f"it did not have revision {A} of item k" in finding.text
 
     def test_of_a_part_only_its_items_count(self) -> None:
-        other = evidence_of(*self.WRITTEN, COPY, prefix="tally-")
+        other = evidence_of(*self.WRITTEN, COPY, prefix="tally-", wire="sse")
 
         assert not check_item_fresh(other).examined
 
     def test_a_failover_may_lose_what_was_never_acknowledged(self) -> None:
         seen = [COPY, changed(1, FIRST, added("k", A, 1), client=OTHER)]
 
-        assert check_item_fresh(evidence_of(*seen)).findings
-        assert not check_item_fresh(evidence_of(*seen, command(0.9, 0.5))).findings
+        assert check_item_fresh(evidence_of(*seen, wire="sse")).findings
+        assert not check_item_fresh(evidence_of(*seen, command(0.9, 0.5), wire="sse")).findings
+
+    def test_an_observer_at_the_store_is_not_judged(self) -> None:
+        assert not check_item_fresh(evidence_of(*self.WRITTEN, COPY)).examined
 
 
 class TestParts:

@@ -64,14 +64,23 @@ def test_a_delivery_that_breaks_a_promise(
     )
 
 
-def test_a_replay_that_misses_a_change(server: RunningServer, tmp_path: Path) -> None:
-    # The observer of events replays by itself, so its own script has the defect.
+def test_a_replay_that_misses_a_change(fresh_server: StartServer, tmp_path: Path) -> None:
+    # Observers read what changed since a revision every second: both from the server, by event
+    # streams, and by themselves, with a script that has the defect.
     extra = REPLAY_MISSES_A_CHANGE.environ
     outcome = run_until_conclusive(
-        server, tmp_path, *SHORT, "--types=maps", seconds=1, extra_environ=extra
+        fresh_server(environ=extra),
+        tmp_path,
+        *SHORT,
+        "--types=maps",
+        seconds=2,
+        extra_environ=extra,
     )
 
     assert "item-replay" in broken(outcome)
+    promises = [check for check in outcome.verdict["checks"] if check["name"] == "item-replay"]
+    clients = {each["client"] for check in promises for each in check["findings"]}
+    assert "map-sse-1" in clients
 
 
 async def test_an_event_that_is_dropped_for_one_subscriber(

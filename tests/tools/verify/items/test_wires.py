@@ -16,7 +16,12 @@ from syncline_tools.verify.history import History
 from syncline_tools.verify.items.collection import MAP, Collection
 from syncline_tools.verify.items.copies import rebuild
 from syncline_tools.verify.items.direct import ItemDirect
-from syncline_tools.verify.items.records import CollectionCreated, ItemsJoined, ItemsReplayed
+from syncline_tools.verify.items.records import (
+    CollectionCreated,
+    ItemsJoined,
+    ItemsOpened,
+    ItemsReplayed,
+)
 from syncline_tools.verify.items.sight import ItemSight
 from syncline_tools.verify.items.wires import OBSERVERS
 from syncline_tools.verify.plan import Fault, FaultKind
@@ -72,3 +77,23 @@ async def test_what_was_missed_in_a_break(server: RunningServer, kind: str) -> N
     *_, copy = rebuild(Evidence.of(history.records).items, collection.sid, kind)
     copied = {key: (state.revision, state.content) for key, state in copy.items.items()}
     assert copied == {each.key: (each.revision, each.content) for each in stored.items}
+
+
+@pytest.mark.parametrize("kind", ["reader-native", "reader-twilsock", "map-sse", "part-sse"])
+async def test_what_is_there_when_it_is_opened(server: RunningServer, kind: str) -> None:
+    history, wire = History(BytesIO()), OBSERVERS[kind]
+    sight = ItemSight(kind, history, lambda: None, scope=wire.scope)
+    async with Direct(server.url, "default", server.token) as direct:
+        collection, _ = await ItemDirect(direct).create(MAP, unique(), 60)
+        for key in ("a", "tally-1"):
+            body = {"key": key, "data": {"w": 1}}
+            await direct.request("POST", f"{collection.path}/Items", json=body)
+        observer = wire.make(server.url, "default", server.token, sight=sight)
+        await observer.open()
+        await observer.follow(collection)
+        stored = await ItemDirect(direct).read(collection)
+        await observer.close()
+
+    (opened,) = (each for each in history.records if isinstance(each, ItemsOpened))
+    assert opened.revision == stored.revision
+    assert opened.items == tuple(each for each in stored.items if wire.scope.has(each.key))

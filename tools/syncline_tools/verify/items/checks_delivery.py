@@ -16,18 +16,24 @@ from syncline_tools.verify.losses import Losses
 from .actions import expires
 from .copies import is_tried
 from .evidence import ItemEvidence, ItemSeen, ItemWrite
+from .observer import STORE
 from .records import ItemsChanged, ItemsOpened, ItemState, MessageReceived
 
 __all__ = ["check_item_fresh", "check_item_parts", "check_item_replies"]
 
 
 def check_item_fresh(evidence: Evidence) -> Check:
-    """A change of an item reaches every observer of events in time, in the middle of a run too."""
+    """A change of an item reaches every observer in time, in the middle of a run too.
+
+    An observer at the store itself is not judged: how fast it is back is not the server's doing.
+    """
     items, calm, losses = evidence.items, Calm(evidence), Losses.of(evidence)
     judged, findings = 0, list[Finding]()
     for sid in items.collections:
         moments = _moments(items, sid)
         for client in items.observers:
+            if items.wires[client] == STORE:
+                continue
             seen = [each for each in items.seen.get((sid, client), ()) if not is_tried(each)]
             if seen:
                 scope = items.scope(client)

@@ -38,8 +38,8 @@ from .vendor_requests import (
 
 __all__ = ["TwilsockClient"]
 
-PAGE_SIZE = 100
-"""Items of a page, at most: as many as a collection of a run has."""
+ITEMS_LIMIT = 100
+"""Items that come with a collection, at most: more than one of a run has."""
 
 _GONE = (Code.LIST_NOT_FOUND, Code.MAP_NOT_FOUND, Code.STREAM_NOT_FOUND, Code.NAME_NOT_FOUND)
 
@@ -210,25 +210,22 @@ class TwilsockClient:
     async def _read_all(self, topic: VendorTopic) -> bool:
         """Make a copy; False if the collection is gone."""
         at = topic.collection
-        header = Request("GET", path_of(at))
-        items = Request("GET", f"{path_of(at)}/Items", params={"PageSize": str(PAGE_SIZE)})
+        # At one moment: with pages, an item that was created and removed since would stay.
+        request = Request("GET", path_of(at), params={"Include": "items"})
         while True:
             began = self.sight.now()
-            replies = [await self._call(each) for each in (header, items, header)]
-            if any(status == HTTPStatus.NOT_FOUND for status, _ in replies):
+            status, body = await self._call(request)
+            if status == HTTPStatus.NOT_FOUND:
                 return False
-            (_, before), (_, page), (_, after) = replies
-            # A page has no revision of the collection: it must not have changed meanwhile.
-            if all(is_success(status) for status, _ in replies):
-                if before["last_event_id"] == after["last_event_id"]:
-                    break
+            if is_success(status):
+                break
             await asyncio.sleep(RETRY_PAUSE)
-        assert page["meta"]["next_token"] is None, "a collection of a run fits one page"
-        topic.revision = int(after["last_event_id"])
+        topic.revision = int(body["last_event_id"])
         states = [
             state_of(str(each[at.id_name]), int(each["revision"]), each["data"])
-            for each in page["items"]
+            for each in body["items"]
         ]
+        assert len(states) < ITEMS_LIMIT, "a collection of a run has fewer items"
         self.sight.open(at.sid, began, topic.revision, states)
         return True
 
