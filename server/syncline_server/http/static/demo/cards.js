@@ -1,6 +1,7 @@
 /** The cards of the open map, as this window shows them, and the writes to them. */
 
 import { COLUMNS, KEYS, SAMPLES, cleanText, compareCards, placeBetween, readCard } from "./card.js";
+import { untilShown } from "./own-event.js";
 
 /** Code of the refusal to add an item whose key exists. */
 const KEY_EXISTS = 54208;
@@ -144,7 +145,9 @@ export class Cards {
     this.#pending.set(key, pending);
     this.#onChange();
     try {
-      return await send();
+      const item = await send();
+      await untilShown(this.#replica, key, item);
+      return item;
     } finally {
       // A later write to this card may be under way.
       if (this.#pending.get(key) === pending) this.#pending.delete(key);
