@@ -15,6 +15,21 @@ from support.server import RunningServer, StartServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+KEEP_EVENTS_BACK = """
+  globalThis.isKeeping = false;
+  globalThis.kept = [];
+  const listen = WebSocket.prototype.addEventListener;
+  WebSocket.prototype.addEventListener = function (name, listener, ...rest) {
+    const receive = (event) => {
+      const isKept = isKeeping && name === "message" && event.data.includes('"event":"items"');
+      if (isKept) kept.push(() => listener(event));
+      else listener(event);
+    };
+    listen.call(this, name, receive, ...rest);
+  };
+"""
+"""Lets a page have the events of items only once the functions in `kept` are called."""
+
 
 async def open_two(browsing: Browsing, server: RunningServer) -> tuple[DemoBoard, DemoBoard]:
     first = await DemoBoard.open(browsing, server, "Ada")
@@ -107,6 +122,21 @@ async def test_button_of_a_moved_card_keeps_the_focus(
     await board.page.keyboard.press("Enter")
     await board.expect_cards(todo=[])
     await expect(board.page.get_by_label("New card")).to_be_focused()
+
+
+async def test_moved_card_stays_where_it_was_put_between_the_reply_and_the_event(
+    server: RunningServer, browsing: Browsing
+) -> None:
+    write_board(server, {"One": "todo"})
+    await browsing.context.add_init_script(KEEP_EVENTS_BACK)
+    board = await DemoBoard.open(browsing, server, "Ada")
+    await board.page.evaluate("isKeeping = true")
+    await board.press("One", "Move to Doing")
+    # The event comes after the reply.
+    await board.page.wait_for_function("kept.length > 0")
+    assert await board.column("doing").locator(".task-text").all_inner_texts() == ["One"]
+    await board.page.evaluate("isKeeping = false; kept.forEach((pass) => pass())")
+    await board.expect_cards(doing=["One"])
 
 
 async def test_move_and_edit_of_one_card_at_the_same_time_both_count(
