@@ -15,6 +15,23 @@ from support.server import RunningServer, StartServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+KEEP_EVENTS_BACK = """
+  globalThis.isKeeping = false;
+  globalThis.kept = [];
+  globalThis.firstKept = new Promise((resolve) => (globalThis.announce = resolve));
+  const listen = WebSocket.prototype.addEventListener;
+  WebSocket.prototype.addEventListener = function (name, listener, ...rest) {
+    const receive = (event) => {
+      const isKept = isKeeping && name === "message" && event.data.includes('"event":"items"');
+      if (!isKept) return listener(event);
+      kept.push(() => listener(event));
+      announce();
+    };
+    listen.call(this, name, receive, ...rest);
+  };
+"""
+"""Lets a page have the events of items only once the functions in `kept` are called."""
+
 
 async def open_two(browsing: Browsing, server: RunningServer) -> tuple[DemoBoard, DemoBoard]:
     first = await DemoBoard.open(browsing, server, "Ada")
@@ -107,6 +124,21 @@ async def test_button_of_a_moved_card_keeps_the_focus(
     await board.page.keyboard.press("Enter")
     await board.expect_cards(todo=[])
     await expect(board.page.get_by_label("New card")).to_be_focused()
+
+
+async def test_moved_card_stays_where_it_was_put_between_the_reply_and_the_event(
+    server: RunningServer, browsing: Browsing
+) -> None:
+    write_board(server, {"One": "todo"})
+    await browsing.context.add_init_script(KEEP_EVENTS_BACK)
+    board = await DemoBoard.open(browsing, server, "Ada")
+    await board.page.evaluate("isKeeping = true")
+    await board.press("One", "Move to Doing")
+    # The event comes after the reply.
+    await board.page.evaluate("firstKept")
+    assert await board.column("doing").locator(".task-text").all_inner_texts() == ["One"]
+    await board.page.evaluate("isKeeping = false; for (const pass of kept) pass()")
+    await board.expect_cards(doing=["One"])
 
 
 async def test_move_and_edit_of_one_card_at_the_same_time_both_count(
@@ -228,15 +260,18 @@ async def test_board_shows_what_others_wrote_as_text_and_within_its_bounds(
             BOARD, key="card-20", data={"text": "x" * 5_000, "column": markup, "place": markup}
         )
         maps.add(BOARD, key="card-21", data={"column": "__proto__", "text": {"a": markup}})
+        maps.add(BOARD, key="card-22", data={})
         maps.add(BOARD, key=markup, data={"text": "not a card of this page"})
-    await expect(board.page.locator(".task")).to_have_count(3)
+    await expect(board.page.locator(".task")).to_have_count(4)
     await expect(board.column("todo").locator(".task-text").first).to_have_text(markup)
     await expect(board.card("x" * 120)).to_be_visible()
-    await expect(board.page.locator(".task-writer", has_text=markup)).to_have_count(2)
+    await expect(board.page.locator(".task-writer", has_text=markup)).to_have_count(3)
     assert await board.page.locator("img[src=x], body script").count() == 0
     assert await board.page.title() != "run"
     await board.press("x" * 120, "Move to Doing")
-    await board.expect_cards(doing=["x" * 120])
+    await board.press("(no text)", "Move to Doing")
+    await board.edit("(no text)", "Named")
+    await board.expect_cards(doing=["x" * 120, "Named"])
     write_board(server, {})
 
 

@@ -1,6 +1,7 @@
 /** The cards of the open map, as this window shows them, and the writes to them. */
 
 import { COLUMNS, KEYS, SAMPLES, cleanText, compareCards, placeBetween, readCard } from "./card.js";
+import { untilShown } from "./own-event.js";
 
 /** Code of the refusal to add an item whose key exists. */
 const KEY_EXISTS = 54208;
@@ -110,8 +111,7 @@ export class Cards {
   async edit(key, basis, text) {
     let rival = null;
     const mutate = (data) => {
-      const exists = Object.keys(data).length > 0;
-      const card = exists ? readCard(key, data, null, false) : undefined;
+      const card = this.#exists(key, data) ? readCard(key, data, null, false) : undefined;
       rival = card?.text === basis?.text ? null : { card };
       // The card of `basis` gives the place to one that was removed.
       return rival ? null : { column: basis?.column, place: basis?.place, ...data, text };
@@ -134,9 +134,18 @@ export class Cards {
 
   /** Change a card that exists: a card that another window removed stays removed. */
   async #change(key, changes) {
-    const mutate = (data) => (Object.keys(data).length > 0 ? { ...data, ...changes } : null);
+    const mutate = (data) => (this.#exists(key, data) ? { ...data, ...changes } : null);
     const write = () => this.#map.mutate(key, mutate);
     await this.#write(key, changes, write).catch((error) => ignoreCode(error, NO_ITEM));
+  }
+
+  /**
+   * @param {string} key
+   * @param {any} data as a mutator gets it: empty if there is no item, or if its data is empty
+   */
+  #exists(key, data) {
+    const isEmpty = (each) => each !== undefined && Object.keys(each).length === 0;
+    return !isEmpty(data) || isEmpty(this.#replica.get(key)?.data);
   }
 
   async #write(key, shown, send) {
@@ -144,7 +153,9 @@ export class Cards {
     this.#pending.set(key, pending);
     this.#onChange();
     try {
-      return await send();
+      const item = await send();
+      await untilShown(this.#replica, key, item);
+      return item;
     } finally {
       // A later write to this card may be under way.
       if (this.#pending.get(key) === pending) this.#pending.delete(key);
