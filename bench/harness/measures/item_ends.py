@@ -95,10 +95,7 @@ def _other_writes(
     return Outcome(
         measure,
         "99th percentile of writes of other documents, microseconds",
-        {
-            name: column(samples, name)[measure]
-            for name in (IDLE, *(goal.contender for goal in goals))
-        },
+        {name: column(samples, name)[measure] for name in names},
         IDLE,
         less_is_better=True,
         goals=goals,
