@@ -30,7 +30,7 @@
  *     transport                            interface of the transports
  *     wakeups                              detects when network, page or machine come back
  *     options, token                       options, token and token function of the application
- *     subscription, collection-subscription, stream-subscription
+ *     subscription, collection-subscription, stream-subscription, object-state, own-writes
  *                                          what was received of one object, and announced
  *     event-order, event-queue             order of events, and their readers
  *     events, object-events, item-events, stream-events

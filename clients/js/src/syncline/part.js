@@ -99,7 +99,8 @@ export class Part {
 export function compareKeys(left, right) {
   if (typeof left === "number" || typeof right === "number") return Number(left) - Number(right);
   for (let place = 0; place < left.length && place < right.length; ) {
-    const [a, b] = [/** @type {number} */ (left.codePointAt(place)), /** @type {number} */ (right.codePointAt(place))];
+    const a = left.codePointAt(place) ?? 0;
+    const b = right.codePointAt(place) ?? 0;
     if (a !== b) return a - b;
     place += a > 0xffff ? 2 : 1;
   }

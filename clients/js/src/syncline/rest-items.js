@@ -109,7 +109,8 @@ export class RestItems {
    */
   async #batch(request, operations, signal) {
     const { collection_ttl: ttl } = request;
-    const body = `{"operations":${operations}${ttl === undefined ? "" : `,"collection_ttl":${ttl}`}}`;
+    const end = ttl === undefined ? "}" : `,"collection_ttl":${JSON.stringify(ttl)}}`;
+    const body = `{"operations":${operations}${end}`;
     const { op } = request;
     const headers = { "Content-Type": "application/json", ...(op ? { "Idempotency-Key": op } : {}) };
     const path = `${collectionPath(request)}/Batch`;
@@ -144,7 +145,8 @@ export class RestItems {
     const query = new URLSearchParams({ Order: order, PageSize: String(pageSize(limit)) });
     const start = after ?? from;
     const edge = order === "desc" ? prefix + LAST_CHARACTER : prefix;
-    const isBeforeEdge = start === undefined || compareKeys(start, edge) * (order === "desc" ? -1 : 1) < 0;
+    const direction = order === "desc" ? -1 : 1;
+    const isBeforeEdge = start === undefined || compareKeys(start, edge) * direction < 0;
     if (prefix !== "" && isBeforeEdge) {
       query.set("From", edge);
     } else if (start !== undefined) {
@@ -180,13 +182,11 @@ export class RestItems {
     const items = [];
     for (const [place, key] of wanted.entries()) {
       if (items.length === limit) return { items, next: wanted[place - 1] };
-      const item = await this.#call("GET", `/Items/${encodeURIComponent(key)}`, request, signal).catch(
-        (error) => {
-          if (statusOf(error) !== 404) throw error;
-          return null;
-        },
-      );
-      if (item !== null) items.push(item);
+      try {
+        items.push(await this.#call("GET", `/Items/${encodeURIComponent(key)}`, request, signal));
+      } catch (error) {
+        if (statusOf(error) !== 404) throw error;
+      }
     }
     return { items, next: null };
   }

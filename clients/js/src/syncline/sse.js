@@ -39,7 +39,8 @@ class EventStreamParser {
   /** @param {string} line */
   *#line(line) {
     if (line === "") {
-      if (this.#data !== "") yield { name: this.#name, data: this.#data.slice(0, -1), id: this.#id };
+      const data = this.#data.slice(0, -1);
+      if (this.#data !== "") yield { name: this.#name, data, id: this.#id };
       this.#name = "";
       this.#data = "";
       this.#id = null;
