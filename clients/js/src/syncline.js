@@ -26,7 +26,8 @@
  *     rest, rest-items, rest-requests      transport where WebSockets are blocked (section 9)
  *     http, refusals                       its requests
  *     event-streams, sse                   events on that transport
- *     document-streams, collection-streams what the types have of their own there
+ *     event-sources, document-streams, collection-streams
+ *                                          what the types have of their own there
  *     transport                            interface of the transports
  *     wakeups                              detects when network, page or machine come back
  *     options, token                       options, token and token function of the application
