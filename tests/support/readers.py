@@ -128,7 +128,7 @@ class Reader:
         self.writer.tally = Tally()
         self.form = Format(encode, None, self.writer.tally)
         self.session = Session(backend, access, self._send_event)
-        self.writer.on_behind = self.session.fall_behind
+        self.writer.overflow = self.session
         if takes_own:
             self.session.take_own(self._take_own)
         self.session.enable_fast_path(self.form, self.writer)

@@ -61,6 +61,13 @@ class CollectionLimits:
         least=1,
         most=31_536_000,
     )
+    max_pages: int = setting(
+        4,
+        "Maximum pages of items, of up to 1 MiB each, that one connection reads at once; above, "
+        "the server stops reading from it.",
+        least=1,
+        most=1000,
+    )
     waiting_items: int = setting(
         256,
         "Maximum changes of items of one list or map that wait for one slow reader; a reader "

@@ -130,7 +130,7 @@ class Limits(CollectionLimits):
     output_mark: int = setting(
         262_144,
         "Maximum bytes that wait for one reader; above, it gets only the newest state of each "
-        "document.",
+        "document and item.",
         least=16_384,
         most=67_108_864,
     )

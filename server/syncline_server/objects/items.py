@@ -96,7 +96,7 @@ class Items(Headers[Header]):
     def __init__(self, backend: Backend, type_: ObjectType) -> None:
         super().__init__(backend, type_)
         self.source = ItemSource(backend, type_)
-        self.replays = Replays(self)
+        self.replays = Replays(self, backend.meters.limit_hits)
         self.handlers = {
             **self.handlers,
             GetItem: self._get_item,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from syncline_protocol.items import (
     Part,
 )
 from syncline_protocol.objects import Header
+from syncline_server.observability.metrics import Limit
 from syncline_server.storage.items import ItemPage, Replay
 from syncline_server.storage.records import Tombstone
 
@@ -50,8 +52,10 @@ class Replays:
     Methods require the right to read, and raise `Refusal` as `Items`.
     """
 
-    def __init__(self, items: Items) -> None:
+    def __init__(self, items: Items, limit_hits: Counter[Limit]) -> None:
+        """`limit_hits`: counts under `tombstones` the readers that must read everything again."""
         self._items = items
+        self._limit_hits = limit_hits
 
     async def contents(self, access: Access, sid: str, command: Open) -> Contents:
         """What the reply to `command` has of the collection with this SID."""
@@ -65,7 +69,10 @@ class Replays:
 
     async def read(self, access: Access, sid: str, revision: int) -> Replay:
         """A portion of what changed since a revision."""
-        return await self._items.changes_since(access, sid, revision)
+        replay = await self._items.changes_since(access, sid, revision)
+        if replay.is_reset:
+            self._limit_hits[Limit.TOMBSTONES] += 1
+        return replay
 
     async def _since(self, access: Access, sid: str, revision: int, part: Part | None) -> Contents:
         replay = await self.read(access, sid, max(0, revision))

@@ -116,7 +116,7 @@ class Authentication:
                 access.service_sid, principal.identity, self._endpoint_sid
             )
             client.session = Session(client.backend, access, client.send_event)
-            client.writer.on_behind = client.session.fall_behind
+            client.writer.overflow = client.session
         holder = (self.identity, client.session.access.service_sid)
         if (principal.identity, access.service_sid) != holder:
             raise Refusal(

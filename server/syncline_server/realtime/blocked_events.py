@@ -11,17 +11,20 @@ from syncline_server.pubsub.topic import Topic
 from .pending_events import PendingEvents
 from .subscription import Portion, Subscription, topic_keys
 
-__all__ = ["BlockedEvents"]
+__all__ = ["BlockedEvents", "keep"]
 
 
 class BlockedEvents:
-    """The writes of one client that are under way, and the subscriptions with blocked events."""
+    """The writes of one client that are under way, and the subscriptions with blocked events.
 
-    __slots__ = ("_blocked", "_writing")
+    Attributes:
+        writing_keys: number of writes under way, by the key of the command.
+    """
+
+    __slots__ = ("_blocked", "writing_keys")
 
     def __init__(self) -> None:
-        # Number of writes under way, by the key of the command.
-        self._writing: dict[str, int] = {}
+        self.writing_keys: dict[str, int] = {}
         # A dictionary for its order; a subscription with events of its own need not be in it.
         self._blocked: dict[Subscription, None] = {}
 
@@ -29,17 +32,19 @@ class BlockedEvents:
     def writing(self, key: str) -> Iterator[None]:
         """A context in which a write is under way, of the object that has this key."""
         # Count under the key of the command, because the object may be opened meanwhile.
-        self._writing[key] = self._writing.get(key, 0) + 1
+        self.writing_keys[key] = self.writing_keys.get(key, 0) + 1
         try:
             yield
         finally:
-            self._writing[key] -= 1
-            if not self._writing[key]:
-                del self._writing[key]
+            self.writing_keys[key] -= 1
+            if not self.writing_keys[key]:
+                del self.writing_keys[key]
 
     def is_written(self, topic: Topic) -> bool:
         """True while a write of this client to the object is under way."""
-        return bool(self._writing) and any(key in self._writing for key in topic_keys(topic))
+        return bool(self.writing_keys) and any(
+            key in self.writing_keys for key in topic_keys(topic)
+        )
 
     def blocks(self, subscription: Subscription, event: Event) -> bool:
         """True if the event must wait for a reply."""
@@ -49,7 +54,7 @@ class BlockedEvents:
         # 2. The event may be that of a write under way. Up to `acknowledged` it is not: writes to
         #    one object are carried out in order, so the next gets a greater revision.
         return (
-            bool(self._writing)
+            bool(self.writing_keys)
             and (event.revision > subscription.acknowledged or not event.is_stored)
             and self.is_written(subscription.topic)
         )

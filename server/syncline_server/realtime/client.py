@@ -13,6 +13,7 @@ from websockets.frames import CloseCode
 
 from syncline_protocol.commands import Command
 from syncline_protocol.errors import Refusal
+from syncline_protocol.items import GetItems, OpenCollection
 from syncline_protocol.objects import Event
 from syncline_server.auth.authenticator import revoked
 from syncline_server.backend import Backend
@@ -32,6 +33,10 @@ from .websocket.states import Pause
 __all__ = ["Client", "CloseCodes"]
 
 logger = logging.getLogger("syncline.realtime")
+
+PAGE_COMMANDS = (GetItems, OpenCollection)
+"""Commands whose replies have a page of items. A client that sends many and reads nothing would
+make the server keep all these pages (promise 5)."""
 
 
 class CloseCodes(NamedTuple):
@@ -145,12 +150,16 @@ class Client(ABC):
         """Carry out a command of an authenticated client, and pass the outcome to `answer`."""
         assert self.session is not None
         self.in_flight.begin()
+        if isinstance(command, PAGE_COMMANDS):
+            self.in_flight.begin_page()
         self.session.submit(command, partial(self._finish, command, answer))
 
     def _finish(self, command: Command, answer: Answer, outcome: Result | Refusal) -> None:
         if isinstance(outcome, Refusal):
             self.record_refusal(outcome, command)
         answer(outcome)
+        if isinstance(command, PAGE_COMMANDS):
+            self.in_flight.end_page()
         self.in_flight.end()
 
     def record_refusal(self, refusal: Refusal, command: Command | None = None) -> None:

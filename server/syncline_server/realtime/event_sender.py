@@ -33,14 +33,19 @@ class EventSender:
 
     def send_change(self, subscription: Subscription, event: Event, before: int) -> None:
         """Send a change: without data, as a delta or whole. `before`: the client's revision."""
-        if self.send_delta is not None and subscription.part is None:
+        if subscription.part is not None:
+            return self.send(subscription, event)
+        if self.send_delta is not None:
             # The client has this data already, from its own write: send the rest of the event.
             if event.revision == subscription.wrote:
                 return self.send_delta(event, True)
             # A delta fits only the data at `previous`, which the client may have missed.
             if event.base is not None and event.previous == before:
                 return self.send_delta(event, False)
-        self.send(subscription, event)
+        if subscription.own is None:
+            self.send_event(event)  # nearly all events of nearly all clients
+        else:
+            self.send(subscription, event)
 
     def send(self, subscription: Subscription, event: Event) -> None:
         """Send what of the event belongs to the client's part, its own changes apart."""

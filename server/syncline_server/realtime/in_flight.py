@@ -20,13 +20,15 @@ class InFlight:
 
     Attributes:
         count: number of requests under way.
+        pages: how many of them read a page of items, whose replies may be large.
         leaving: True once `leave` was called: no request is read any more.
     """
 
-    __slots__ = ("_close", "_limit", "_socket", "count", "leaving")
+    __slots__ = ("_close", "_limit", "_socket", "count", "leaving", "pages")
 
     def __init__(self, socket: Socket) -> None:
         self.count = 0
+        self.pages = 0
         self.leaving = False
         self._socket = socket
         self._limit = socket.settings.max_in_flight
@@ -39,6 +41,19 @@ class InFlight:
         if self.count == self._limit:
             self._socket.meters.limit_hits[Limit.MAX_IN_FLIGHT] += 1
             self._socket.pause_reading(Pause.IN_FLIGHT)
+
+    def begin_page(self) -> None:
+        """Count a request that reads a page of items, besides `begin`."""
+        self.pages += 1
+        if self.pages == self._socket.settings.max_pages:
+            self._socket.meters.limit_hits[Limit.MAX_PAGES] += 1
+            self._socket.pause_reading(Pause.PAGES)
+
+    def end_page(self) -> None:
+        """Count a page that was read, before `end`."""
+        self.pages -= 1
+        if self.pages == self._socket.settings.max_pages - 1:
+            self._socket.resume_reading(Pause.PAGES)
 
     def end(self) -> None:
         """Count a request that was answered."""

@@ -100,13 +100,8 @@ class Replayer:
 
     async def _read_portion(self, subscription: Subscription) -> None:
         since = subscription.delivered
-        # The store has all that these report: events are published after their commit. What comes
-        # during the read may be newer than what is read, and is kept (`receive_portion`).
-        if subscription.pending is not None:
-            subscription.pending.drop_replayable()
-        subscription.lost = 0
         try:
-            found = await self._read(subscription)
+            found = await self._read_since(subscription)
         except Refusal as refusal:
             if refusal.code is Code.ACCESS_FORBIDDEN:
                 return self._revoke(subscription.topic.sid)
@@ -120,6 +115,17 @@ class Replayer:
                 await self._pause_for(subscription, None)
             else:
                 self._receive(subscription, Portion(since, found))
+
+    async def _read_since(self, subscription: Subscription) -> Replay:
+        # The store has all that came before the read: events are published after their commit. What
+        # comes during the read may be newer than what is read, and is kept (`receive_portion`).
+        if subscription.pending is not None:
+            subscription.pending.drop_replayable()
+        subscription.lost, subscription.is_reading = 0, True
+        try:
+            return await self._read(subscription)
+        finally:
+            subscription.is_reading = False
 
     async def _pause_for(self, subscription: Subscription, error: Exception | None) -> None:
         logger.debug("%s cannot be replayed yet: %s", subscription.topic.sid, error)

@@ -7,6 +7,7 @@ import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import Protocol
 
 from syncline_protocol.objects import Event
 from syncline_server.config.settings import Settings
@@ -14,7 +15,7 @@ from syncline_server.config.settings import Settings
 from .waiting_items import WaitingItems
 from .waiting_messages import WaitingMessages
 
-__all__ = ["QueueLimits", "SendQueue"]
+__all__ = ["Overflow", "QueueLimits", "SendQueue"]
 
 UNBOUNDED = 2**63
 
@@ -49,6 +50,19 @@ class QueueLimits:
         )
 
 
+class Overflow(Protocol):
+    """What must know of events that were dropped; `Session` is one."""
+
+    def fall_behind(self, sid: str, since: int) -> None:
+        """Waiting changes of a collection were dropped.
+
+        `since`: the revision up to which the client receives everything.
+        """
+
+    def count_missed(self) -> None:
+        """Waiting messages were dropped."""
+
+
 @dataclass(slots=True)
 class _Waiting:
     """A frame that waits, and what must be known of its event when it leaves the queue."""
@@ -70,13 +84,10 @@ class SendQueue:
     no requests, and this bounds the replies.
     """
 
-    def __init__(
-        self, limits: QueueLimits, on_behind: Callable[[str, int], None] | None = None
-    ) -> None:
-        """`on_behind`: called with the SID of a collection whose waiting events were dropped, and
-        the revision up to which the client receives all of it. None to drop no events of items."""
+    def __init__(self, limits: QueueLimits, overflow: Overflow | None = None) -> None:
+        """`overflow`: receives what is dropped; None to drop no events of items."""
         self._limits = limits
-        self._on_behind = on_behind
+        self._overflow = overflow
         self._size = 0
         self._places = itertools.count()
         # By place in the queue.
@@ -113,7 +124,7 @@ class SendQueue:
         """
         if not event.is_stored and encode is not None:
             return self._add_message(event, frame, encode)
-        if self._on_behind is not None and (event.replayable or event.resets):
+        if self._overflow is not None and (event.replayable or event.resets):
             return self._add_items(event, frame, encode)
         key = event.conflation_key
         replaced = self._take_replaced(key, frame)
@@ -143,7 +154,7 @@ class SendQueue:
         self, event: Event, frame: bytes, encode: Callable[[Event], bytes] | None
     ) -> int:
         """Add changes of items; drop all of their collection that wait if they are too many."""
-        assert self._on_behind is not None
+        assert self._overflow is not None
         items = self._items = self._items or WaitingItems()
         sid = event.sid
         items.begin(sid, event.previous)
@@ -174,7 +185,7 @@ class SendQueue:
             return len(replaced)
         places, reached = items.drop(sid)
         self._drop_all(places)
-        self._on_behind(sid, reached)
+        self._overflow.fall_behind(sid, reached)
         return len(replaced) + len(places) + 1
 
     def _add_message(self, event: Event, frame: bytes, encode: Callable[[Event], bytes]) -> int:
@@ -193,6 +204,8 @@ class SendQueue:
             self._frames[left_at] = _Waiting(notice)
             self._size += len(notice)
             dropped += 1
+        if dropped and self._overflow is not None:
+            self._overflow.count_missed()
         return dropped
 
     def _take_replaced(self, key: Hashable | None, frame: bytes) -> list[int]:

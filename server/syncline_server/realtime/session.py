@@ -32,6 +32,7 @@ from .command_queue import CommandQueue, CommandQueues
 from .event_sender import EventSender
 from .opening import open_object
 from .replay import Replayer
+from .reply_records import record_reply
 from .results import Answer, Fetched, Opened, Result, Unsubscribed
 from .subscription import Subscription
 from .subscriptions import Subscriptions
@@ -137,9 +138,13 @@ class Session:
         self._sender.send_own = send_own
 
     def fall_behind(self, sid: str, since: int) -> None:
-        """As in `SendQueue`: events of a collection were dropped that wait for the client."""
+        """As in `send_queue.Overflow`."""
         self._backend.meters.limit_hits[Limit.WAITING_ITEMS] += 1
         self._subscriptions.fall_behind(sid, since)
+
+    def count_missed(self) -> None:
+        """As in `send_queue.Overflow`."""
+        self._backend.meters.limit_hits[Limit.WAITING_MESSAGES] += 1
 
     def pause_replay(self) -> None:
         """Read no more from the store for a client that has not read what it was sent.
@@ -229,7 +234,7 @@ class Session:
             self._replied_at = asyncio.get_running_loop().time()
         # 3. Record what the client knows from the reply, so that no older event follows it.
         if not isinstance(outcome, Refusal):
-            subscriptions.record_reply(command, outcome)
+            record_reply(subscriptions, command, outcome)
         # 4. Deliver the blocked events, the write's own among them.
         subscriptions.deliver_pending()
         # 5. Only now may the hub write past this session again.

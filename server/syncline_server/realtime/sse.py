@@ -96,8 +96,8 @@ class _Stream(StreamingResponse):
         self._heartbeat = backend.settings.sse_heartbeat
         self._tally = backend.meters.wires["sse"]
         self._connections = connections
-        self._send_queue = SendQueue(QueueLimits.of(backend.settings), self._fall_behind)
         self._session = Session(backend, access, self._send_event)
+        self._send_queue = SendQueue(QueueLimits.of(backend.settings), self._session)
         self._token_timer = TokenTimer(
             timers, backend.settings.token_leeway, lambda _: None, self._expire_token
         )
@@ -177,9 +177,6 @@ class _Stream(StreamingResponse):
         self._tally.events += 1
         self._tally.conflated += self._send_queue.add_event(event, event.encoded(_encode), _encode)
         self._ended = self._ended or isinstance(event, Removed)
-
-    def _fall_behind(self, sid: str, since: int) -> None:
-        self._session.fall_behind(sid, since)
 
     def _expire_token(self) -> None:
         self._close(Refusal(Code.TOKEN_EXPIRED, "The access token has expired."))

@@ -8,8 +8,9 @@
     FAST      The hub writes changes to the client's socket without calling the session. Nothing can
               be blocked or skipped here.
     BEHIND    The client lacks changes of items from after `delivered`. They are read from the store
-              in portions, as fast as the client reads (`replay`). Live events are kept for later,
-              or dropped if they are many; only the end of the object and a reset pass (promise 5).
+              in portions, as fast as the client reads (`replay`). Live events are dropped, except
+              a few that come during a read; only the end of the object and a reset pass (promise
+              5).
     REVOKED   The right to read was taken away (promise 6).
     ENDED     The client unsubscribed, the object was removed, or the first `Open` failed.
 
@@ -35,7 +36,7 @@ And these are the transitions:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from syncline_protocol.items import Part
@@ -88,13 +89,15 @@ class Subscription:
         delivered: the newest revision that was sent to the client, by the reply to `Open` or by an
             event; 0 until the first `Open` is answered. Out of date on the fast path, where the
             client has received all up to `topic.revision`.
+        opened: the revision from which the newest reply to `Open` begins.
         acknowledged: the newest revision in a reply to one of the client's writes.
         wrote: the newest of these revisions whose data the client has, from its request or from the
             reply.
         openings: how many `Open`s are under way.
         pending: the events that are blocked, or that came while the client is behind; None if
             there are none.
-        lost: the newest revision of a change of items that was dropped from `pending`.
+        lost: the newest revision of a change of items that was dropped, and left to the store.
+        is_reading: True while a portion is read from the store.
         portion: the changes that are blocked; None if there are none.
         expires_ms: the expiry of a collection as a client that is behind knows it; `UNKNOWN` if
             the event of a newer one may have been dropped.
@@ -103,22 +106,19 @@ class Subscription:
 
     topic: Topic
     part: Part | None = None
-    opening_parts: list[Part | None] = field(default_factory=list)
+    opening_parts: tuple[Part | None, ...] = ()
     state: State = State.OPENING
     delivered: int = 0
+    opened: int = 0
     acknowledged: int = 0
     wrote: int = 0
     openings: int = 0
     pending: PendingEvents | None = None
     lost: int = 0
+    is_reading: bool = False
     portion: Portion | None = None
     expires_ms: int | None = UNKNOWN
     own: OwnMarks | None = None
-
-    @property
-    def is_partial(self) -> bool:
-        """True if the client receives only some items."""
-        return self.part is not None and None not in self.opening_parts
 
     def has(self, key: str) -> bool:
         """True if the client receives the item with this key."""

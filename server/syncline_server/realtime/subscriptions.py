@@ -9,13 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from syncline_protocol.commands import Command, Open
 from syncline_protocol.items import Part
 from syncline_protocol.objects import SYSTEM, Event, Header, Removed, type_of_sid
 from syncline_server.objects.access import Access
-from syncline_server.objects.contended_writes import Marked
-from syncline_server.objects.headers import expiry_event
-from syncline_server.objects.replays import part_of
 from syncline_server.pubsub.cork import Outlet
 from syncline_server.pubsub.hub import Hub
 from syncline_server.pubsub.topic import Format
@@ -23,9 +19,7 @@ from syncline_server.storage.rights import Right
 
 from .blocked_events import BlockedEvents, keep
 from .event_sender import EventSender
-from .own_marks import OwnMarks
 from .replay import events_of
-from .results import Fetched, Opened, Result, Unsubscribed, tells_data
 from .subscription import UNKNOWN, Portion, State, Subscription
 from .subscription_index import SubscriptionIndex
 
@@ -34,24 +28,31 @@ if TYPE_CHECKING:
 
 __all__ = ["Subscriptions"]
 
+# A member of an enum costs a search at each use, which shows in `on_event`.
+_BEHIND = State.BEHIND
+
 
 class Subscriptions:
     """All subscriptions of one client. To the hub this is the subscriber.
 
     Attributes:
         access: the rights of the token in force.
+        hub: delivers the events.
+        sender: the client's callbacks for events.
         index: the subscriptions that have not ended.
         opens: how many `Open`s are under way.
     """
 
     __slots__ = (
         "_blocked",
-        "_hub",
+        "_by_sid",
+        "hub",
         "_is_paused",
         "_make_replayer",
         "_outlet",
         "_replayer",
-        "_sender",
+        "sender",
+        "_writing",
         "access",
         "index",
         "opens",
@@ -66,11 +67,13 @@ class Subscriptions:
     ) -> None:
         """`make_replayer`: makes what reads changes for subscriptions that are behind."""
         self.access = access
-        self._hub = hub
-        self._sender = sender
+        self.hub = hub
+        self.sender = sender
         self._outlet: tuple[Format, Outlet] | None = None
         self.index = SubscriptionIndex()
+        self._by_sid = self.index.by_sid
         self._blocked = BlockedEvents()
+        self._writing = self._blocked.writing_keys
         self._make_replayer = make_replayer
         # None until a subscription is behind: nearly all clients never need one.
         self._replayer: Replayer | None = None
@@ -85,18 +88,18 @@ class Subscriptions:
     @property
     def takes_deltas(self) -> bool:
         """As in `topic.Subscriber`."""
-        return self._sender.send_delta is not None
+        return self.sender.send_delta is not None
 
     def subscribe(self, state: Header, part: Part | None = None) -> Subscription:
         """Subscribe to an object, or return its subscription if it is open already."""
-        subscription = self.index.get(state.sid)
+        subscription = self._by_sid.get(state.sid)
         if subscription is None:
-            topic = self._hub.join(self.access.service_sid, state.sid, self)
+            topic = self.hub.join(self.access.service_sid, state.sid, self)
             topic.learn(state)
             subscription = Subscription(topic=topic, part=part)
             self.index.add(subscription)
             if part is not None:
-                self._hub.narrow(topic, self, part)
+                self.hub.narrow(topic, self, part)
         subscription.topic.learn(state)
         # An object that is open is opened again: the reply must come before the events after it.
         self._leave_fast_path(subscription)
@@ -113,8 +116,8 @@ class Subscriptions:
         # meanwhile: until then, the client receives what belongs to either part.
         is_other = part != subscription.part or bool(subscription.opening_parts)
         if is_other:
-            subscription.opening_parts.append(part)
-            self._hub.narrow(subscription.topic, self, None)
+            subscription.opening_parts += (part,)
+            self.hub.narrow(subscription.topic, self, None)
         try:
             yield
         except BaseException:
@@ -122,7 +125,7 @@ class Subscriptions:
             if subscription.openings == 1 and subscription.state is State.OPENING:
                 self.end(subscription)
             elif is_other:
-                self._settle_part(subscription, part, subscription.part)
+                self.settle_part(subscription, part, subscription.part)
             raise
         finally:
             subscription.openings -= 1
@@ -136,7 +139,7 @@ class Subscriptions:
             # An ended subscription delivers nothing, not even what was blocked (promise 6).
             subscription.pending = subscription.portion = None
             self.index.remove(subscription)
-            self._hub.leave(subscription.topic, self)
+            self.hub.leave(subscription.topic, self)
 
     def end_all(self) -> None:
         """Unsubscribe from all objects."""
@@ -198,32 +201,34 @@ class Subscriptions:
                 and (subscription.own is None or subscription.own.is_clear(topic.revision))
             ):
                 subscription.state = State.FAST
-                self._hub.join_fast_path(topic, self, *self._outlet)
+                self.hub.join_fast_path(topic, self, *self._outlet)
 
     def on_event(self, event: Event) -> None:
         """As in `topic.Subscriber`: send the event, block it, or drop it if it is not newer."""
-        subscription = self.index.get(event.sid)
+        subscription = self._by_sid.get(event.sid)
         if subscription is None:
             return
-        # 1. Block it if a reply must come first.
-        if self._blocked.blocks(subscription, event):
+        # 1. Block it if a reply must come first: that to the first `Open`, or to a write.
+        if not subscription.delivered or (
+            self._writing and self._blocked.blocks(subscription, event)
+        ):
             self._blocked.add(subscription, event)
         # 2. Send it, unless the client has it already.
         elif event.revision > subscription.delivered:
-            if subscription.state is State.BEHIND and event.replayable:
-                # The store has it. It is needed only if it is newer than all that is read.
-                keep(subscription, event)
-            elif event.previous < subscription.delivered and event.replayable:
-                # It reports what the hub missed, as seen from before the client's revision. Seen
-                # from there it may differ: an item that was created and removed in between is left
-                # out, and the client may have it.
-                self._fall_behind(subscription, subscription.delivered)
-            else:
-                self._deliver(subscription, event)
+            before = subscription.delivered
+            if (subscription.state is _BEHIND or event.previous < before) and (
+                self._leave_to_replay(subscription, event)
+            ):
+                return
+            subscription.delivered = event.revision
+            if isinstance(event, Removed):
+                self.end(subscription)
+            self.sender.send_change(subscription, event, before)
+            if self._outlet is not None:
                 self.join_fast_path((subscription,))
         # 3. What moves no revision is never old.
         elif not event.is_stored:
-            self._sender.send(subscription, event)
+            self.sender.send(subscription, event)
             self.join_fast_path((subscription,))
 
     def fall_behind(self, sid: str, since: int) -> None:
@@ -231,10 +236,11 @@ class Subscriptions:
 
         `since`: the revision up to which the client receives everything.
         """
-        subscription = self.index.get(sid)
+        subscription = self._by_sid.get(sid)
         if subscription is not None:
             self._leave_fast_path(subscription)
-            self._fall_behind(subscription, since)
+            # Events from before a later `Open` may have waited too: its reply has what they report.
+            self.read_since(subscription, max(since, subscription.opened))
 
     def receive_portion(self, subscription: Subscription, portion: Portion) -> None:
         """Send changes that were read from the store, or block them. The order is a promise."""
@@ -242,7 +248,7 @@ class Subscriptions:
         if subscription.state is not State.BEHIND or subscription.delivered != portion.since:
             if subscription.state is State.BEHIND:
                 since, expires_ms = subscription.delivered, subscription.expires_ms
-                self._fall_behind(subscription, since, expires_ms)
+                self.read_since(subscription, since, expires_ms)
             return
         # 2. Block it while a write is under way: it may contain that write (promise 4).
         if self._blocked.add_portion(subscription, portion):
@@ -251,21 +257,21 @@ class Subscriptions:
         found, end = portion.replay, portion.end
         subscription.delivered = end
         for event in events_of(subscription, portion):
-            self._sender.send(subscription, event)
+            self.sender.send(subscription, event)
             if subscription.delivered != end:
                 return  # dropped by the send queue: it comes again, and what is newer after it
         if found.is_reset:
             subscription.lost = 0
         # 4. Read on; or, if no event was dropped that is newer, go on with those that were kept.
         if found.more_since is not None or subscription.lost > end:
-            return self._fall_behind(subscription, end, subscription.expires_ms)
+            return self.read_since(subscription, end, subscription.expires_ms)
         subscription.state = State.SLOW
         self._deliver_kept(subscription)
         self.join_fast_path((subscription,))
 
     def on_revoked(self, sid: str) -> None:
         """Send `Removed`, as if the object were gone, and end the subscription."""
-        subscription = self.index.get(sid)
+        subscription = self._by_sid.get(sid)
         if subscription is None:
             return
         self._leave_fast_path(subscription)  # so that `delivered` is up to date
@@ -273,13 +279,13 @@ class Subscriptions:
         # A client without the reply to its first `Open` gets a refusal instead.
         if subscription.delivered:
             last = max(subscription.delivered, subscription.acknowledged)
-            self._sender.send_event(
+            self.sender.send_event(
                 Removed(
                     sid=sid,
                     unique_name=subscription.topic.unique_name,
                     revision=last + 1,
                     previous=last,
-                    at_ms=self._hub.now_ms(),
+                    at_ms=self.hub.now_ms(),
                     by=SYSTEM,
                     expired=False,
                 )
@@ -303,75 +309,21 @@ class Subscriptions:
             else:
                 self._deliver_kept(subscription)
 
-    def record_reply(self, command: Command, result: Result) -> None:
-        """Record what the client knows from the reply to a command."""
-        if isinstance(result, Opened):
-            return self._record_opened(command, result)
-        if self._sender.send_own is not None:
-            self._record_own(command, result)
-        if isinstance(result, Fetched | Unsubscribed):
-            return
-        header = result.header
-        subscription = self.index.get(header.sid)
-        if subscription is not None:
-            # `max`: an event may have brought a newer revision before this reply.
-            subscription.topic.learn(header)
-            revision = self._acknowledge(subscription, header)
-            subscription.acknowledged = max(subscription.acknowledged, revision)
-            if tells_data(command, result):
-                subscription.wrote = max(subscription.wrote, revision)
-
-    def _record_opened(self, command: Command, opened: Opened[Header]) -> None:
-        header, replay = opened.state, opened.replay
-        subscription = self.index.get(header.sid)
-        if subscription is None:
-            return
-        topic = subscription.topic
-        topic.learn(header)
-        revision = self._acknowledge(subscription, header)
-        if isinstance(command, Open):
-            self._settle_part(subscription, part_of(command), part_of(command))
-        if replay is not None and replay.more_since is not None:
-            # The reply has the first portion of what changed: the client is behind, perhaps further
-            # than it was before.
-            return self._fall_behind(subscription, replay.more_since, header.expires_ms)
-        if subscription.state in (State.OPENING, State.BEHIND):
-            # The reply has all that the client lacked, or tells it to read all items again.
-            subscription.state, subscription.portion = State.SLOW, None
-        subscription.delivered = max(subscription.delivered, revision)
-        if self.takes_deltas:
-            self._hub.remember_base(topic, header)
-        if type_of_sid(topic.sid).has_messages and revision > topic.revision:
-            # Messages move no revision. So that this client joins the fast path, tell the others
-            # what it received: then nobody is at an older revision.
-            self._hub.deliver(expiry_event(header, topic.revision))
-
-    def _acknowledge(self, subscription: Subscription, header: Header) -> int:
-        topic = subscription.topic
-        topic.acknowledged = max(topic.acknowledged, header.revision)
-        return header.revision
-
-    def _record_own(self, command: Command, result: Result) -> None:
-        """Remember what the events of a write will name."""
-        written = result.state if isinstance(result, Fetched) else result
-        subscription = self.index.find(command.key)
-        if isinstance(written, Marked) and subscription is not None:
-            subscription.own = subscription.own or OwnMarks()
-            subscription.own.add(written.marks)
-
-    def _settle_part(
+    def settle_part(
         self, subscription: Subscription, opened: Part | None, part: Part | None
     ) -> None:
         """An `Open` of a part has ended: `part` counts from now on."""
         if opened not in subscription.opening_parts:
             return
-        subscription.opening_parts.remove(opened)
+        place = subscription.opening_parts.index(opened)
+        parts = subscription.opening_parts
+        subscription.opening_parts = parts[:place] + parts[place + 1 :]
         subscription.part = part
         # An ended subscription has left the topic.
         if not subscription.opening_parts and subscription in self.index:
-            self._hub.narrow(subscription.topic, self, part)
+            self.hub.narrow(subscription.topic, self, part)
 
-    def _fall_behind(
+    def read_since(
         self, subscription: Subscription, since: int, expires_ms: int | None = UNKNOWN
     ) -> None:
         """The client has everything up to `since`: read from the store what it lacks."""
@@ -391,21 +343,29 @@ class Subscriptions:
         if subscription.lost > subscription.delivered and subscription.state is State.SLOW:
             # Later events were dropped: the store has them. Blocked ones come first, so wait.
             if subscription.pending is None:
-                self._fall_behind(subscription, subscription.delivered)
+                self.read_since(subscription, subscription.delivered)
 
-    def _deliver(self, subscription: Subscription, event: Event) -> None:
-        """Send an event that is the next one for the client."""
-        before, subscription.delivered = subscription.delivered, event.revision
-        if isinstance(event, Removed):
-            self.end(subscription)
-            return self._sender.send(subscription, event)
-        if subscription.state is State.BEHIND:
-            # A reset: the client reads all items again, and needs nothing from the store.
+    def _leave_to_replay(self, subscription: Subscription, event: Event) -> bool:
+        """True if the client gets from the store what this event reports."""
+        if subscription.state is not State.BEHIND:
+            # The event reports what the hub missed, as seen from before the client's revision. Seen
+            # from there it may differ: an item that was created and removed in between is left out,
+            # and the client may have it.
+            if event.replayable:
+                self.read_since(subscription, subscription.delivered)
+        elif event.replayable and subscription.is_reading:
+            # It may be newer than what is read: it saves another read then.
+            keep(subscription, event)
+        elif event.replayable:
+            # The next read brings it. A client that has stopped reading keeps no event in memory.
+            subscription.lost = max(subscription.lost, event.revision)
+        else:
+            # After a reset the client reads all items again, and needs nothing from the store.
             subscription.state, subscription.portion, subscription.lost = State.SLOW, None, 0
-        self._sender.send_change(subscription, event, before)
+        return event.replayable > 0
 
     def _leave_fast_path(self, subscription: Subscription) -> None:
         if subscription.state is State.FAST and self._outlet is not None:
             subscription.state = State.SLOW
             subscription.delivered = subscription.topic.revision
-            self._hub.leave_fast_path(subscription.topic, self, self._outlet[0])
+            self.hub.leave_fast_path(subscription.topic, self, self._outlet[0])

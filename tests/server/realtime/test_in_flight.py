@@ -22,7 +22,7 @@ class Reading:
     """What `InFlight` uses of a socket."""
 
     def __init__(self) -> None:
-        self.settings = Settings(data_dir=Path("unused"), max_in_flight=LIMIT)
+        self.settings = Settings(data_dir=Path("unused"), max_in_flight=LIMIT, max_pages=2)
         self.timers = TimerWheel()
         self.meters = Meters()
         self.pauses = Pause.NONE
@@ -97,3 +97,14 @@ async def test_farewell_does_not_wait_without_limit(
     in_flight.end()
     await asyncio.sleep(0)
     assert said == ["bye"]
+
+
+async def test_reading_stops_at_the_limit_of_pages(in_flight: InFlight, socket: Reading) -> None:
+    for _ in range(2):
+        assert socket.reads
+        in_flight.begin()
+        in_flight.begin_page()
+    assert socket.pauses == Pause.PAGES
+    in_flight.end_page()
+    in_flight.end()
+    assert socket.reads

@@ -16,6 +16,7 @@ from syncline_protocol.streams import Message, Missed, Publish
 from syncline_server.backend import Backend
 from syncline_server.config.settings import Settings
 from syncline_server.objects.access import Access
+from syncline_server.observability.metrics import Limit
 from syncline_server.pubsub.topic import Topic
 from syncline_server.realtime.pending_events import PENDING_LIMIT
 from syncline_server.realtime.results import Fetched
@@ -95,7 +96,7 @@ async def test_subscribers_are_on_the_fast_path(connect: Connect) -> None:
     """Each message then costs each of them one call."""
     readers = [connect() for _ in range(5)]
     topic = await opened(*readers)
-    states = {each.session._subscriptions.index.get(topic.sid).state for each in readers}  # type: ignore[union-attr]
+    states = {each.session._subscriptions.index.by_sid[topic.sid].state for each in readers}
     assert states == {State.FAST}
     await readers[0].ask(message(1))
     await eventually(lambda: all(each.events for each in readers))
@@ -118,6 +119,7 @@ async def test_a_slow_reader_misses_the_oldest_and_is_told_how_many(connect: Con
     assert missed.count == 200 - (len(events) - 1)
     assert data(events[:index]) == [b'{"n":%d}' % n for n in range(index)]
     assert data(events[index:]) == [b'{"n":%d}' % n for n in range(200 - WAITING, 200)]
+    assert reader.backend.meters.limit_hits[Limit.WAITING_MESSAGES] > 0
 
 
 async def test_the_messages_of_two_streams_are_counted_apart(connect: Connect) -> None:

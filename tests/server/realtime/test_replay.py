@@ -213,6 +213,7 @@ class TestOpening:
             await map_.write(Verb.REMOVE, f"{n}")
         opened = await replica.open(reader := connect(), map_.at.sid, resume=True)
         assert opened.replay is not None and opened.replay.is_reset
+        assert reader.backend.meters.limit_hits[Limit.TOMBSTONES] == 1
         await map_.put("live")
         await until_current(replica, reader, map_)
         assert (replica.resets, set(replica.items)) == (1, {"9", "live"})
@@ -355,6 +356,25 @@ class TestSlowReaders:
         reader.transport.drain()
         await until_current(replica, reader, map_)
         await map_.put("live")
+        await until_current(replica, reader, map_)
+
+    async def test_opening_again_before_falling_behind_begins_at_its_reply(
+        self, map_: Collection, connect: Connect
+    ) -> None:
+        """Events from before the reply wait with later ones, and all are dropped."""
+        reader, replica = connect(), Replica()
+        await replica.open(reader, map_.at.sid)
+        reader.slow_down()
+        while reader.writer.is_direct:
+            await map_.put("early", b'{"n":1}')
+        await map_.put("waits")
+        again = await replica.open(reader, map_.at.sid)
+        assert again.replay is None
+        await fall_behind(reader, map_)
+        reader.transport.drain()
+        replica._taken = reader.received.index(
+            next(r for r in reader.received if isinstance(r, tuple) and r[1] == again)
+        )
         await until_current(replica, reader, map_)
 
     async def test_events_blocked_beyond_the_limit_come_from_the_store(

@@ -13,7 +13,9 @@ from support.server import RunningServer
 from support.socket import NativeSocket, native_socket
 from support.strategies import bounded
 from syncline_protocol.documents import Updated
+from syncline_protocol.items import Change, ChangeKind, Item, ItemsChanged, ItemsReset
 from syncline_protocol.objects import Event, Removed
+from syncline_protocol.streams import Message, Missed
 from syncline_server.realtime.send_queue import QueueLimits, SendQueue
 
 MARK = 100
@@ -226,3 +228,183 @@ class TestSlowReader:
             replies = [await reader.reply(request_id) for request_id in ids]
 
         assert all(reply["ok"]["document"]["data"]["n"] == WRITES - 1 for reply in replies)
+
+
+class Dropped:
+    """What a queue says that it dropped."""
+
+    def __init__(self) -> None:
+        self.behind: list[tuple[str, int]] = []
+        self.missed = 0
+
+    def fall_behind(self, sid: str, since: int) -> None:
+        self.behind.append((sid, since))
+
+    def count_missed(self) -> None:
+        self.missed += 1
+
+
+SID = "MP" + "0" * 32
+
+
+def shown(event: Event) -> bytes:
+    """The frame of an event of items, or of messages."""
+    if isinstance(event, ItemsChanged):
+        changes = ",".join(f"{each.kind.value} {each.item.key}" for each in event.changes)
+        return f"{event.revision}: {changes}".encode()
+    if isinstance(event, Missed):
+        return b"missed %d" % event.count
+    return b"reset" if isinstance(event, ItemsReset) else b"message"
+
+
+def items(
+    revision: int, *keys: str, kind: ChangeKind = ChangeKind.UPDATED, born: int = 1
+) -> ItemsChanged:
+    changes = tuple(
+        Change(
+            kind=kind,
+            item=Item(
+                key=key,
+                revision=revision,
+                born=born,
+                data=b"{}",
+                created_ms=0,
+                updated_ms=0,
+                expires_ms=None,
+                created_by="alice",
+                updated_by="alice",
+            ),
+        )
+        for key in keys
+    )
+    return ItemsChanged(
+        sid=SID,
+        unique_name=None,
+        revision=revision,
+        previous=revision - 1,
+        at_ms=0,
+        by="alice",
+        changes=changes,
+    )
+
+
+def removal(revision: int, key: str, born: int = 1) -> ItemsChanged:
+    return items(revision, key, kind=ChangeKind.REMOVED, born=born)
+
+
+def addition(revision: int, key: str) -> ItemsChanged:
+    return items(revision, key, kind=ChangeKind.ADDED, born=revision)
+
+
+class TestItems:
+    """Above the mark from the first frame on."""
+
+    @pytest.fixture
+    def dropped(self) -> Dropped:
+        return Dropped()
+
+    @pytest.fixture
+    def queue(self, dropped: Dropped) -> SendQueue:
+        queue = SendQueue(QueueLimits(mark=0, items=4, size=10_000), dropped)
+        queue.add_frame(b"reply")
+        return queue
+
+    def add(self, queue: SendQueue, *events: Event) -> None:
+        for event in events:
+            queue.add_event(event, event.encoded(shown), shown)
+
+    def test_a_newer_change_of_an_item_replaces_the_one_that_waits(
+        self, queue: SendQueue, dropped: Dropped
+    ) -> None:
+        self.add(queue, *(items(n, "ab"[n % 2]) for n in range(10, 30)))
+        assert everything(queue) == [b"reply", b"28: updated a", b"29: updated b"]
+        assert dropped.behind == []
+
+    def test_beyond_the_limit_none_waits(self, queue: SendQueue, dropped: Dropped) -> None:
+        self.add(queue, *(items(n, f"{n}") for n in range(10, 15)))
+        assert dropped.behind == [(SID, 9)]
+        assert everything(queue) == [b"reply"]
+
+    def test_a_reader_is_behind_since_what_was_sent_last(
+        self, queue: SendQueue, dropped: Dropped
+    ) -> None:
+        self.add(queue, items(10, "a"), items(11, "b"), items(12, "a"))
+        assert [queue.take_frame() for _ in range(2)] == [b"reply", b"11: updated b"]
+        self.add(queue, *(items(n, f"{n}") for n in range(13, 17)))
+        assert dropped.behind == [(SID, 11)]
+
+    def test_one_event_may_always_wait(self, queue: SendQueue, dropped: Dropped) -> None:
+        """Else a portion of many items could never be sent."""
+        self.add(queue, items(10, *"abcdefgh"))
+        assert dropped.behind == []
+        self.add(queue, items(11, "a"))
+        assert dropped.behind == [(SID, 9)]
+
+    def test_what_was_added_and_changed_is_added(self, queue: SendQueue) -> None:
+        self.add(queue, addition(10, "a"), items(11, "a", born=10))
+        assert everything(queue) == [b"reply", b"11: added a"]
+
+    def test_what_was_added_and_removed_is_not_mentioned(self, queue: SendQueue) -> None:
+        self.add(queue, addition(10, "a"), removal(11, "a", born=10))
+        assert everything(queue) == [b"reply"]
+        self.add(queue, items(12, "b"))
+        assert everything(queue) == [b"12: updated b"]
+
+    def test_what_a_waiting_batch_has_is_removed(self, queue: SendQueue) -> None:
+        self.add(queue, addition(10, "a"), items(11, "a", "b", born=10), removal(12, "a", born=10))
+        assert everything(queue) == [b"reply", b"11: updated a,updated b", b"12: removed a"]
+
+    def test_what_was_removed_and_added_and_removed_is_removed(self, queue: SendQueue) -> None:
+        self.add(queue, removal(10, "a"), addition(11, "a"), removal(12, "a", born=11))
+        assert everything(queue) == [b"reply", b"12: removed a"]
+
+    def test_a_reset_makes_what_waits_useless(self, queue: SendQueue, dropped: Dropped) -> None:
+        self.add(queue, *(items(n, f"{n}") for n in range(10, 13)))
+        reset = items(13, "a").after_loss()
+        self.add(queue, reset, items(14, "a"))
+        assert everything(queue) == [b"reply", b"reset", b"14: updated a"]
+        assert dropped.behind == []
+
+    def test_bytes_are_bounded_over_all_collections(self, dropped: Dropped) -> None:
+        queue = SendQueue(QueueLimits(mark=0, items=100, size=60), dropped)
+        self.add(queue, *(items(n, f"{n}") for n in range(10, 15)))
+        assert dropped.behind == [(SID, 9)]
+        assert queue.size <= 60
+
+
+class TestMessages:
+    def message(self, n: int, sid: str = "a") -> Message:
+        return Message(
+            sid=sid,
+            unique_name=None,
+            revision=0,
+            previous=0,
+            at_ms=0,
+            by="alice",
+            message_sid=f"TZ{n}",
+            data=b"{}",
+        )
+
+    def test_the_oldest_are_dropped_and_counted_in_their_place(self) -> None:
+        dropped = Dropped()
+        queue = SendQueue(QueueLimits(mark=0, messages=2), dropped)
+        for n in range(10):
+            queue.add_event(self.message(n), b"%d" % n, shown)
+            if n == 4:
+                queue.add_frame(b"reply")
+        assert everything(queue) == [b"missed 8", b"reply", b"8", b"9"]
+        assert (queue.size, dropped.missed) == (0, 8)
+        queue.add_event(self.message(10), b"10", shown)
+        assert everything(queue) == [b"10"]
+
+    def test_each_stream_has_its_count(self) -> None:
+        queue = SendQueue(QueueLimits(mark=0, messages=1), Dropped())
+        for n in range(6):
+            queue.add_event(self.message(n, "ab"[n % 2]), b"%d" % n, shown)
+        assert everything(queue) == [b"missed 3", b"missed 2", b"5"]
+
+    def test_their_bytes_are_bounded(self) -> None:
+        queue = SendQueue(QueueLimits(mark=0, size=100), Dropped())
+        for n in range(10):
+            queue.add_event(self.message(n), bytes(40), shown)
+        assert everything(queue) == [b"missed 8", bytes(40), bytes(40)]

@@ -212,6 +212,37 @@ async def test_a_replay_brings_the_changes_since_a_revision(map_: Collection) ->
     assert nothing.changes == ()
 
 
+async def test_a_replay_reports_the_removal_of_a_key_that_had_another_item(
+    map_: Collection,
+) -> None:
+    """A reader that was away all the time may have the first one."""
+    first = await map_.put("k")
+    await map_.write(Verb.REMOVE, "k")
+    again = await map_.put("k")
+    assert (again.born, again.created_ms > 0) == (again.revision, True)
+    stored = await map_.get("k")
+    assert stored is not None and stored.created_ms == again.created_ms
+    updated = await map_.put("k", b'{"n":1}')
+    assert (updated.born, updated.created_ms) == (again.born, again.created_ms)
+    [removed] = (await map_.write(Verb.REMOVE, "k")).changes
+    for since in (first.revision, again.revision, updated.revision):
+        replay = await map_.items.changes_since(map_.at, since, ALICE)
+        assert [(each.key, each.revision) for each in replay.changes] == [
+            ("k", removed.item.revision)
+        ]
+
+
+async def test_a_replay_reports_the_removal_of_a_key_that_had_an_expired_item(
+    map_: Collection, elapse: Elapse
+) -> None:
+    first = await map_.put("k", ttl=60)
+    await elapse(61_000)
+    await map_.put("k")
+    await map_.write(Verb.REMOVE, "k")
+    replay = await map_.items.changes_since(map_.at, first.revision, ALICE)
+    assert [each.key for each in replay.changes] == ["k"]
+
+
 async def test_a_long_replay_comes_in_portions(map_: Collection) -> None:
     since = (await map_.put("first")).revision
     for n in range(0, 250, 50):

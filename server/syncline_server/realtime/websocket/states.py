@@ -51,6 +51,9 @@ class Pause(IntFlag):
     IN_FLIGHT = auto()
     """`Settings.max_in_flight` requests are under way."""
 
+    PAGES = auto()
+    """`Settings.max_pages` pages of items are being read."""
+
     LEAVING = auto()
     """The connection closes when the requests under way are answered."""
 

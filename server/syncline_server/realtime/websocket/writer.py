@@ -14,7 +14,7 @@ from enum import Enum, auto
 from syncline_protocol.objects import Event
 from syncline_server.observability.metrics import Tally
 from syncline_server.pubsub.cork import Cork
-from syncline_server.realtime.send_queue import QueueLimits, SendQueue
+from syncline_server.realtime.send_queue import Overflow, QueueLimits, SendQueue
 
 __all__ = ["SocketWriter"]
 
@@ -46,7 +46,7 @@ class SocketWriter:
     Attributes:
         write, corked: as in `cork.Outlet`.
         tally: counts the events; `Socket` sets it when the connection is open.
-        on_behind: as in `SendQueue`; None until the client has a session.
+        overflow: as in `SendQueue`; None until the client has a session.
     """
 
     tally: Tally
@@ -60,7 +60,7 @@ class SocketWriter:
         "_queue",
         "_transport",
         "corked",
-        "on_behind",
+        "overflow",
         "tally",
         "write",
     )
@@ -72,7 +72,7 @@ class SocketWriter:
         self._transport = transport
         self._cork = cork
         self._limits = limits
-        self.on_behind: Callable[[str, int], None] | None = None
+        self.overflow: Overflow | None = None
         self._output = _DIRECT
         # What the transport said last, by `pause` or `resume`.
         self._is_full = False
@@ -120,7 +120,7 @@ class SocketWriter:
         """Queue new frames: the transport's buffer is full."""
         self._is_full = True
         if self._output is _DIRECT:
-            self._output, self._queue = _QUEUED, SendQueue(self._limits, self.on_behind)
+            self._output, self._queue = _QUEUED, SendQueue(self._limits, self.overflow)
 
     def resume(self) -> bool:
         """Write the queue: the transport's buffer has room. True if nothing waits any more."""
