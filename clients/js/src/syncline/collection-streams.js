@@ -30,7 +30,7 @@ export function objectSource(type, address, request) {
   const isResumed = isStored && "revision" in request && request.mode === "open_existing";
   return {
     path: pathTo(type, address),
-    query: query.size > 0 ? `?${query}` : "",
+    query: `?${query}`.replace(/\?$/, ""),
     resumed: isResumed ? request.revision : null,
     isPolled: isStored,
     resumes: isStored,

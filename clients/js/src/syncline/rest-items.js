@@ -82,8 +82,7 @@ export class RestItems {
     const kind = Object.keys(PATCH_TYPES).find((each) => each in request) ?? "merge";
     const headers = { ...conditionsOf(request), "Content-Type": PATCH_TYPES[kind] };
     const ttls = ttlsOf(request);
-    const query = ttls.size > 0 ? `?${ttls}` : "";
-    const where = `${collectionPath(request)}/Items${path}${query}`;
+    const where = `${collectionPath(request)}/Items${path}?${ttls}`;
     const item = await this.#http.call("PATCH", where, { body: request[kind].text, headers }, signal);
     return { kind: "updated", item };
   }
