@@ -53,10 +53,13 @@ each("collections", async ({ steps }, t) => {
     ask: () => {}, // the replica asks by itself, as soon as it can
     page: async ({ revision, items, next }) => {
       if (!subscription) await open(revision);
-      asked.shift()({ map: map(revision), items: items.map(([key, at]) => itemBody(key, at, { at })), next });
+      const page = items.map(([key, at]) => itemBody(key, at, { at }));
+      asked.shift()({ map: map(revision), items: page, next });
     },
-    event: ({ revision, changes }) =>
-      subscription.take({ event: "items", map: map(revision), changes: changes.map(changeBody) }, false),
+    event: ({ revision, changes }) => {
+      const bodies = changes.map(changeBody);
+      subscription.take({ event: "items", map: map(revision), changes: bodies }, false);
+    },
     expiry: ({ revision }) => subscription.take({ event: "expiry", map: map(revision) }, false),
     reset: ({ revision }) => subscription.take({ event: "reset", map: map(revision) }, false),
     resume: ({ revision, changes, more_since: more, reset }) => {

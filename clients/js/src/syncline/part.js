@@ -30,7 +30,9 @@ export class Part {
    * @throws {TypeError}
    */
   static of(keys, prefix) {
-    if (keys != null && prefix != null) throw new TypeError("a part has keys or a prefix, not both");
+    if (keys != null && prefix != null) {
+      throw new TypeError("a part has keys or a prefix, not both");
+    }
     if (keys == null) return prefix == null || prefix === "" ? Part.WHOLE : new Part(null, prefix);
     if (typeof keys === "string") throw new TypeError("the keys of a part are an array");
     const set = new Set(keys);

@@ -83,7 +83,8 @@ export class RestItems {
     const headers = { ...conditionsOf(request), "Content-Type": PATCH_TYPES[kind] };
     const ttls = ttlsOf(request);
     const where = `${collectionPath(request)}/Items${path}?${ttls}`;
-    const item = await this.#http.call("PATCH", where, { body: request[kind].text, headers }, signal);
+    const init = { body: request[kind].text, headers };
+    const item = await this.#http.call("PATCH", where, init, signal);
     return { kind: "updated", item };
   }
 
@@ -111,7 +112,8 @@ export class RestItems {
     const end = ttl === undefined ? "}" : `,"collection_ttl":${JSON.stringify(ttl)}}`;
     const body = `{"operations":${operations}${end}`;
     const { op } = request;
-    const headers = { "Content-Type": "application/json", ...(op ? { "Idempotency-Key": op } : {}) };
+    const type = { "Content-Type": "application/json" };
+    const headers = { ...type, ...(op ? { "Idempotency-Key": op } : {}) };
     const path = `${collectionPath(request)}/Batch`;
     const reply = await this.#http.call("POST", path, { body, headers }, signal);
     // The reply has less than a native one: dates and authors come with the events.
