@@ -178,6 +178,29 @@ for (const transport of ["websocket", "rest"]) {
   });
 }
 
+for (const transport of ["websocket", "rest"]) {
+  test(`${transport}: parts that are opened at once miss nothing of each other`, async (t) => {
+    const id = freshName(t);
+    const writer = await connect(t, server).map(id);
+    const client = connect(t, server, { transport });
+    let isDone = false;
+    const writing = (async () => {
+      for (let n = 0; !isDone; n += 1) {
+        await writer.batch((batch) => batch.set("a", { n }).set("b", { n }).set("c", { n }));
+      }
+    })();
+    const parts = [{ keys: ["a"] }, { prefix: "b" }, { keys: ["c", "d"] }];
+    const maps = await Promise.all(parts.map((part) => client.map({ id, ...part })));
+    const replicas = maps.map((map) => map.replica());
+    await Promise.all(replicas.map(({ ready }) => ready));
+    isDone = true;
+    await writing;
+    const expected = await contents(writer);
+    await until(() => replicas.every((replica) => replica.items()[0]?.data.n === expected.a.n));
+    assert.deepEqual(replicas.map((replica) => replica.keys().join()), ["a", "b", "c"]);
+  });
+}
+
 test("a part must be one", async (t) => {
   const client = connect(t, server);
   await assert.rejects(client.map({ id: "x", keys: [] }), TypeError);

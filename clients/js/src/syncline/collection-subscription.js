@@ -76,7 +76,13 @@ export class CollectionSubscription extends ObjectState {
 
   /** True while there are changes that the client can only get by `open`. */
   get isLost() {
-    return this.#isSkipping || this.#isUncertain || !this.#part.contains(this.#wanted());
+    return this.#isSkipping || !this.#isComplete;
+  }
+
+  /** True if events bring all changes that the handles are interested in. */
+  get #isComplete() {
+    if (this.#isUncertain) return false;
+    return this.#part.isWhole || [...this.handles].every(({ part }) => this.#part.contains(part));
   }
 
   /**
@@ -130,6 +136,8 @@ export class CollectionSubscription extends ObjectState {
     if (message.event === "reset" || Number(revision) >= this.current.order) {
       this.replace(body);
     }
+    // Without the changes of the other items, their revisions must not count: `open` brings all.
+    if (message.event !== "reset" && !this.#isComplete) return;
     if (message.event === "items") {
       const { changes, resumed } = message; // `resumed`: over REST, a stream was cut meanwhile
       const resumedTo = Number(resumed ?? 0);
