@@ -112,3 +112,22 @@ for (const transport of ["websocket", "rest"]) {
     assert.equal((await removed).isLocal, false);
   });
 }
+
+test("an expiry that was set during a break is announced, once", async (t) => {
+  const proxy = await proxied(t);
+  const id = freshName(t);
+  const other = await connect(t, server).map(id);
+  const map = await connect(t, server, { url: proxy.url }).map(id);
+  const events = [];
+  map.on("expiry", ({ dateExpires }) => events.push(dateExpires));
+  const added = next(map, "itemAdded");
+  proxy.isDown = true;
+  proxy.cut();
+  await other.setTtl(600);
+  proxy.isDown = false;
+  await until(() => events.length > 0);
+  await other.set("a", {});
+  await added;
+  assert.deepEqual(events, [other.dateExpires]);
+  assert.equal(map.dateExpires, other.dateExpires);
+});

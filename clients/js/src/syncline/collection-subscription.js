@@ -52,6 +52,8 @@ export class CollectionSubscription extends ObjectState {
   #isUncertain = false;
   /** Revision of the collection in the last reply to an `open` that resumed. */
   #resumedTo = 0;
+  /** @type {string | null} */
+  #announcedExpiry;
   #own = new OwnWrites();
   /** @type {Map<string | number, MutationQueue>} by key: runs the `mutate` calls one at a time */
   #mutations = new Map();
@@ -67,6 +69,7 @@ export class CollectionSubscription extends ObjectState {
     this.#kind = type;
     this.#since = Number(ok.more_since ?? this.current.revision);
     this.#part = this.#partOf(members);
+    this.#announcedExpiry = this.current.dateExpires;
   }
 
   /** The revision to resume from (rule C23). */
@@ -121,6 +124,9 @@ export class CollectionSubscription extends ObjectState {
     } else if (ok.changes) {
       const revision = Number(ok.more_since ?? header.revision);
       this.order.put({ changes: ok.changes, revision, resumedTo: header.order }, true);
+      const { dateExpires } = header;
+      if (dateExpires === this.#announcedExpiry) return;
+      this.order.put(new ExpiryChanged(dateExpires, String(revision)), true);
     }
   }
 
@@ -262,8 +268,11 @@ export class CollectionSubscription extends ObjectState {
 
   /** @param {ExpiryChanged} event */
   #expire(event) {
-    if (this.#isSkipping || Number(event.revision) <= this.#since) return;
-    this.#since = Number(event.revision);
+    const order = Number(event.revision);
+    if (this.#isSkipping || order < this.#since) return;
+    this.#since = order;
+    if (event.dateExpires === this.#announcedExpiry) return;
+    this.#announcedExpiry = event.dateExpires;
     // A replica has the items only.
     for (const handle of [...this.handles]) if (!handle.reset) handle.emit(event);
   }
