@@ -21,7 +21,7 @@ async function proxied(t) {
 }
 
 for (const transport of ["websocket", "rest"]) {
-  test(`${transport}: after a reset a replica announces the differences, and a handle the reset`, async (t) => {
+  test(`${transport}: after a reset a replica announces the differences`, async (t) => {
     const proxy = await proxied(t);
     const id = freshName(t);
     const other = await connect(t, server).map(id);
@@ -38,7 +38,8 @@ for (const transport of ["websocket", "rest"]) {
     await other.set("d", { n: 2 });
     proxy.isDown = false;
     await until(() => changes.length === 3 && replica.isComplete);
-    const shown = ({ type, item, key, previousItemData }) => [type, item?.key ?? key, previousItemData?.n];
+    const shown = ({ type, item, key, previousItemData }) =>
+      [type, item?.key ?? key, previousItemData?.n];
     const expected = [["itemAdded", "d", undefined], ["itemRemoved", "a", 1], ["itemUpdated", "b", 1]];
     assert.deepEqual(changes.map(shown).sort(), expected);
     assert.deepEqual(replica.keys(), ["b", "c", "d"]);
@@ -111,3 +112,22 @@ for (const transport of ["websocket", "rest"]) {
     assert.equal((await removed).isLocal, false);
   });
 }
+
+test("an expiry that was set during a break is announced, once", async (t) => {
+  const proxy = await proxied(t);
+  const id = freshName(t);
+  const other = await connect(t, server).map(id);
+  const map = await connect(t, server, { url: proxy.url }).map(id);
+  const events = [];
+  map.on("expiry", ({ dateExpires }) => events.push(dateExpires));
+  const added = next(map, "itemAdded");
+  proxy.isDown = true;
+  proxy.cut();
+  await other.setTtl(600);
+  proxy.isDown = false;
+  await until(() => events.length > 0);
+  await other.set("a", {});
+  await added;
+  assert.deepEqual(events, [other.dateExpires]);
+  assert.equal(map.dateExpires, other.dateExpires);
+});

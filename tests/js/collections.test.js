@@ -1,6 +1,7 @@
 /** What a replica of a map has and announces, and in which order. */
 
 import assert from "node:assert/strict";
+import { test } from "node:test";
 
 import { CollectionSubscription } from "../../clients/js/src/syncline/collection-subscription.js";
 import { Item } from "../../clients/js/src/syncline/item.js";
@@ -53,10 +54,13 @@ each("collections", async ({ steps }, t) => {
     ask: () => {}, // the replica asks by itself, as soon as it can
     page: async ({ revision, items, next }) => {
       if (!subscription) await open(revision);
-      asked.shift()({ map: map(revision), items: items.map(([key, at]) => itemBody(key, at, { at })), next });
+      const page = items.map(([key, at]) => itemBody(key, at, { at }));
+      asked.shift()({ map: map(revision), items: page, next });
     },
-    event: ({ revision, changes }) =>
-      subscription.take({ event: "items", map: map(revision), changes: changes.map(changeBody) }, false),
+    event: ({ revision, changes }) => {
+      const bodies = changes.map(changeBody);
+      subscription.take({ event: "items", map: map(revision), changes: bodies }, false);
+    },
     expiry: ({ revision }) => subscription.take({ event: "expiry", map: map(revision) }, false),
     reset: ({ revision }) => subscription.take({ event: "reset", map: map(revision) }, false),
     resume: ({ revision, changes, more_since: more, reset }) => {
@@ -84,4 +88,56 @@ each("collections", async ({ steps }, t) => {
     if ("since" in step) assert.equal(subscription.since, step.since, what);
     if ("complete" in step) assert.equal(replica.isComplete, step.complete, what);
   }
+});
+
+/** A handle of a part, whose `changes` grow: keys and revisions. */
+function handleOf(subscription, part) {
+  const handle = { part, changes: [], end: () => {} };
+  handle.emit = ({ id, order }) => handle.changes.push([id, order]);
+  subscription.handles.add(handle);
+  return handle;
+}
+
+test("while the connection has another part open, its events do not count", () => {
+  const [ofA, ofB] = [{ keys: ["a"] }, { prefix: "b" }];
+  const subscription = new CollectionSubscription(MAP, { map: header(5) }, ofA, { eventQueue: 10 });
+  const a = handleOf(subscription, Part.of(ofA.keys));
+  assert.equal(subscription.isLost, false);
+
+  // Two calls at once: the second `open` did not know of the first.
+  subscription.openedAgain({ map: header(5) }, ofB);
+  const b = handleOf(subscription, Part.of(undefined, ofB.prefix));
+  assert.equal(subscription.isLost, true);
+  const changes = [changeBody(["updated", "a", 6]), changeBody(["added", "b1", 7])];
+  subscription.take({ event: "items", map: header(7), changes: [changes[1]] }, false);
+  assert.deepEqual([subscription.since, b.changes], [5, []]);
+
+  const { members, receive } = subscription.reopening();
+  assert.deepEqual(members, { revision: "5" }, "the whole contains both");
+  receive({ map: header(7), changes, more_since: null });
+  assert.equal(subscription.isLost, false);
+  assert.deepEqual([a.changes, b.changes], [[["a", 6]], [["b1", 7]]]);
+  subscription.take({ event: "items", map: header(8), changes: [changeBody(["added", "b2", 8])] }, false);
+  assert.deepEqual([subscription.since, b.changes.at(-1)], [8, ["b2", 8]]);
+});
+
+test("too much news behind a write is asked for again", async () => {
+  const options = { eventQueue: 2 };
+  const subscription = new CollectionSubscription(MAP, { map: header(1) }, {}, options);
+  const handle = handleOf(subscription, Part.WHOLE);
+  let lost = 0;
+  subscription.onLost = () => (lost += 1);
+  let finish;
+  const writing = subscription.writing(() => new Promise((resolve) => (finish = resolve)));
+  const changes = [2, 3, 4, 5].map((revision) => changeBody(["updated", `k${revision}`, revision]));
+  for (const change of changes.slice(0, 3)) {
+    subscription.take({ event: "items", map: header(change.revision), changes: [change] }, true);
+  }
+  assert.deepEqual([lost, subscription.isLost, handle.changes], [1, true, []]);
+  subscription.reopening().receive({ map: header(4), changes: changes.slice(0, 3), more_since: null });
+  subscription.take({ event: "items", map: header(5), changes: [changes[3]] }, true);
+  finish();
+  await writing;
+  assert.deepEqual(handle.changes.map(([, revision]) => revision), [2, 3, 4, 5]);
+  assert.equal(subscription.isLost, false);
 });

@@ -33,7 +33,8 @@ for (const transport of ["websocket", "rest"]) {
     await list.mutate(2, (data) => ({ n: data.n * 10 }));
     assert.deepEqual((await list.get(1)).data, { n: 5, m: 5 });
     const results = await list.batch((batch) => batch.push({ n: 6 }).set(1, { n: 7 }).remove(2));
-    assert.deepEqual(results.map(({ kind, id }) => [kind, id]), [["added", 3], ["updated", 1], ["removed", 2]]);
+    const written = [["added", 3], ["updated", 1], ["removed", 2]];
+    assert.deepEqual(results.map(({ kind, id }) => [kind, id]), written);
     const count = 11;
     await until(() => own.length === count && foreign.length === count);
     const shown = ({ type, item, index }) => [type, item?.index ?? index];
@@ -64,7 +65,7 @@ for (const transport of ["websocket", "rest"]) {
     assert.equal((await removed).isLocal, true);
   });
 
-  test(`${transport}: a replica of a list is in the order of indexes; a part is some of them`, async (t) => {
+  test(`${transport}: a replica is in the order of indexes; a part is some of them`, async (t) => {
     const id = freshName(t);
     const writer = await connect(t, server).list(id);
     for (let n = 0; n < 12; n += 1) await writer.push({ n });

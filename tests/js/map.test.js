@@ -152,10 +152,12 @@ describe("items", () => {
       batch.add("a", { n: 1 }).set("b", { n: 2 }, { ttl: TTL });
       batch.setItemTtl("old", TTL, { ifMatch: before.revision });
     });
-    assert.deepEqual(results.map(({ kind, id }) => [kind, id]), [["added", "a"], ["added", "b"], ["updated", "old"]]);
+    const expected = [["added", "a"], ["added", "b"], ["updated", "old"]];
+    assert.deepEqual(results.map(({ kind, id }) => [kind, id]), expected);
     assert.deepEqual(results[0].item.data, { n: 1 });
     assert.equal(results[2].item, null);
-    const error = await rejection(map.batch([{ op: "remove", key: "a" }, { op: "add", key: "b", data: {} }]));
+    const refused = [{ op: "remove", key: "a" }, { op: "add", key: "b", data: {} }];
+    const error = await rejection(map.batch(refused));
     assert.equal(error.code, 54208);
     await map.batch([{ op: "remove", key: "a" }, { op: "update", key: "b", data: { n: 3 } }]);
     assert.equal((await rejection(map.get("a"))).status, 404);
@@ -181,7 +183,8 @@ describe("items", () => {
 describe("events", () => {
   test("every change is announced once to everybody, and as local to its writer", async (t) => {
     const id = freshName(t);
-    const [mine, other] = [await connectBy(transport, t).map(id), await connectBy(transport, t).map(id)];
+    const mine = await connectBy(transport, t).map(id);
+    const other = await connectBy(transport, t).map(id);
     const [own, foreign] = [recordItems(mine), recordItems(other)];
     await mine.set("a", { n: 1 });
     await mine.increment("a", "/n");
@@ -197,7 +200,8 @@ describe("events", () => {
       ["itemRemoved", "a", { n: 2 }],
     ];
     await until(() => own.length >= expected.length && foreign.length >= expected.length);
-    const shown = ({ type, item, key, previousItemData }) => [type, item?.key ?? key, item?.data ?? previousItemData];
+    const shown = ({ type, item, key, previousItemData }) =>
+      [type, item?.key ?? key, item?.data ?? previousItemData];
     assert.deepEqual(own.map(shown), expected);
     assert.deepEqual(foreign.map(shown), expected);
     assert.ok(own.every(({ isLocal }) => isLocal));
@@ -208,7 +212,8 @@ describe("events", () => {
 
   test("the expiry and the removal of the map are announced", async (t) => {
     const id = freshName(t);
-    const [mine, other] = [await connectBy(transport, t).map(id), await connectBy(transport, t).map(id)];
+    const mine = await connectBy(transport, t).map(id);
+    const other = await connectBy(transport, t).map(id);
     const expiry = next(other, "expiry");
     await mine.setTtl(TTL);
     assert.ok(Math.abs(secondsUntil((await expiry).dateExpires) - TTL) < 30);

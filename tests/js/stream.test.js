@@ -24,7 +24,7 @@ function record(stream) {
   return events;
 }
 
-test("a message goes to all that have the stream open, in order, and is local to its publisher", async (t) => {
+test("a message goes to all that have the stream open, and is local to its publisher", async (t) => {
   const id = freshName(t);
   const mine = await connect(t, server).stream(id);
   const other = await connect(t, server, { identity: "bob" }).stream({ id, mode: "open_existing" });
@@ -35,8 +35,9 @@ test("a message goes to all that have the stream open, in order, and is local to
   assert.ok(sent.every((message) => message instanceof StreamMessage));
   assert.deepEqual(sent.map(({ data }) => data), [{ n: 1 }, { n: 2 }, { n: 3 }]);
   await until(() => own.length === 3 && foreign.length === 3);
-  assert.deepEqual(own.map(({ message, isLocal }) => [message.value.n, isLocal]), [[1, true], [2, true], [3, true]]);
-  assert.deepEqual(foreign.map(({ message, isLocal }) => [message.sid, isLocal]), sent.map(({ sid }) => [sid, false]));
+  assert.deepEqual(own.map(({ message }) => message.value.n), [1, 2, 3]);
+  assert.deepEqual(foreign.map(({ message }) => message.sid), sent.map(({ sid }) => sid));
+  assert.ok(own.every(({ isLocal }) => isLocal) && foreign.every(({ isLocal }) => !isLocal));
   assert.equal(foreign[0].message.createdBy, "alice");
   assert.ok(foreign[0].message.dateCreated instanceof Date);
 });
@@ -62,7 +63,7 @@ test("what is no message is refused here", async (t) => {
   assert.equal((await rejection(stream.publishMessage({ big: "x".repeat(5_000) }))).code, 54006);
 });
 
-test("events() iterates over messages; a reader that is too slow learns how many it missed", async (t) => {
+test("a reader of events() that is too slow learns how many messages it missed", async (t) => {
   const stream = await connect(t, server, { eventQueue: 4 }).stream();
   const events = stream.events();
   const all = record(stream);

@@ -26,11 +26,12 @@
  *     rest, rest-items, rest-requests      transport where WebSockets are blocked (section 9)
  *     http, refusals                       its requests
  *     event-streams, sse                   events on that transport
- *     document-streams, collection-streams what the types have of their own there
+ *     event-sources, document-streams, collection-streams
+ *                                          what the types have of their own there
  *     transport                            interface of the transports
  *     wakeups                              detects when network, page or machine come back
  *     options, token                       options, token and token function of the application
- *     subscription, collection-subscription, stream-subscription
+ *     subscription, collection-subscription, stream-subscription, object-state, own-writes
  *                                          what was received of one object, and announced
  *     event-order, event-queue             order of events, and their readers
  *     events, object-events, item-events, stream-events

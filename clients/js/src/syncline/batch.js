@@ -25,7 +25,13 @@ export class MapBatch {
     return this;
   }
 
-  /** Replace the data of an item that exists. @param {string} key @param {JsonObject} data @param {BatchWriteOptions} [options] */
+  /**
+   * Replace the data of an item that exists.
+   *
+   * @param {string} key
+   * @param {JsonObject} data
+   * @param {BatchWriteOptions} [options]
+   */
   replace(key, data, { ttl, ifMatch } = {}) {
     this.operations.push({ op: "update", key, data, ttl, if_match: ifMatch });
     return this;

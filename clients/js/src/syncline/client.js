@@ -189,7 +189,8 @@ export class Client extends Emitter {
       subscribe: (ok, options) => new StreamSubscription(ok, options),
     };
     const all = { stream: id ?? NAMELESS, ...members };
-    return this.#objects.open(kind, all, (each) => new SyncStream(this.#objects, each), given.signal);
+    const attach = (/** @type {StreamSubscription} */ each) => new SyncStream(this.#objects, each);
+    return this.#objects.open(kind, all, attach, given.signal);
   }
 
   /**

@@ -30,18 +30,27 @@ export function objectSource(type, address, request) {
   const isResumed = isStored && "revision" in request && request.mode === "open_existing";
   return {
     path: pathTo(type, address),
-    query: query.size > 0 ? `?${query}` : "",
+    query: `?${query}`.replace(/\?$/, ""),
     resumed: isResumed ? request.revision : null,
     isPolled: isStored,
     resumes: isStored,
     sidIn: (data) => data[type].sid,
     revisionOf: (_, id) => id,
-    replyOf: (data) =>
-      // What has changed since comes as events.
-      data ?? { [type]: { sid: address, revision: request.revision }, changes: [], more_since: request.revision },
+    replyOf: (data) => data ?? resumedReply(type, address, request.revision),
     messageOf: (name, data) => (name === "state" ? eventOf(type, data) : { event: name, ...data }),
     removal: (sid) => ({ event: "removed", [type]: { sid } }),
   };
+}
+
+/**
+ * The reply to an `open` that resumes: what has changed since comes as events.
+ *
+ * @param {string} type
+ * @param {string} sid
+ * @param {string} revision
+ */
+function resumedReply(type, sid, revision) {
+  return { [type]: { sid, revision }, changes: [], more_since: revision };
 }
 
 /**
@@ -56,5 +65,6 @@ function eventOf(type, state) {
   if (!state.changes) return { event: "expiry", [type]: header };
   const revision = state.more_since ?? header.revision;
   // Its changes may have been made by this client, before the break.
-  return { event: "items", [type]: { ...header, revision }, changes: state.changes, resumed: header.revision };
+  const resumed = header.revision;
+  return { event: "items", [type]: { ...header, revision }, changes: state.changes, resumed };
 }

@@ -1,14 +1,14 @@
-/** State of one open list or map, shared by its handles and replicas, and the order of its events. */
+/** State of one open list or map, and the order of its events. */
 
-import { EventOrder } from "./event-order.js";
 import { Removal } from "./events.js";
 import { Header, checkRevision } from "./header.js";
 import { Item } from "./item.js";
 import { ItemChange, Reset } from "./item-events.js";
 import { MutationQueue } from "./mutation-queue.js";
-import { ExpiryChanged, ObjectRemoved } from "./object-events.js";
+import { ExpiryChanged } from "./object-events.js";
+import { ObjectState } from "./object-state.js";
+import { OwnWrites } from "./own-writes.js";
 import { Part } from "./part.js";
-import { ignore } from "./timing.js";
 
 /** @import { CollectionType } from "./item-types.js" */
 /** @import { Options } from "./options.js" */
@@ -38,16 +38,11 @@ import { ignore } from "./timing.js";
  *
  * `#since` is the revision up to which all changes were announced. A reconnect resumes from it, so
  * an event that waits for a write (rule C13) may come twice: the second one is not newer.
+ *
+ * @extends {ObjectState<Changes | Reset | ExpiryChanged, Listener>}
  */
-export class CollectionSubscription {
-  /** Called when `isLost` becomes true. */
-  onLost = ignore;
-  /** @type {Set<Listener>} */
-  handles = new Set();
-
+export class CollectionSubscription extends ObjectState {
   #kind;
-  /** @type {EventOrder<Changes | Reset | ExpiryChanged | Removal>} */
-  #order;
   #since;
   /** Part that the connection has open, by the last reply to `open`. */
   #part;
@@ -57,10 +52,9 @@ export class CollectionSubscription {
   #isUncertain = false;
   /** Revision of the collection in the last reply to an `open` that resumed. */
   #resumedTo = 0;
-  /** @type {Map<number, ItemChange>} unannounced own writes, by revision */
-  #own = new Map();
-  #isRemovedHere = false;
-  #isRemovalAnnounced = false;
+  /** @type {string | null} */
+  #announcedExpiry;
+  #own = new OwnWrites();
   /** @type {Map<string | number, MutationQueue>} by key: runs the `mutate` calls one at a time */
   #mutations = new Map();
 
@@ -71,33 +65,11 @@ export class CollectionSubscription {
    * @param {Options} options
    */
   constructor(type, ok, members, { eventQueue }) {
+    super(type.name, ok, eventQueue);
     this.#kind = type;
-    this.current = Header.of(ok[type.name]);
     this.#since = Number(ok.more_since ?? this.current.revision);
     this.#part = this.#partOf(members);
-    const overflow = () => {
-      // Which changes were dropped is not known: ask for them again.
-      this.#order.drop((news) => news instanceof Removal);
-      this.#lose();
-    };
-    this.#order = new EventOrder(eventQueue, (news) => this.#process(news), overflow);
-  }
-
-  get type() {
-    return this.#kind.name;
-  }
-
-  get sid() {
-    return this.current.sid;
-  }
-
-  get uniqueName() {
-    return this.current.uniqueName;
-  }
-
-  /** True once the client knows that the object was removed; may be true before the event. */
-  get removed() {
-    return this.#isRemovedHere || this.#isRemovalAnnounced;
+    this.#announcedExpiry = this.current.dateExpires;
   }
 
   /** The revision to resume from (rule C23). */
@@ -107,7 +79,13 @@ export class CollectionSubscription {
 
   /** True while there are changes that the client can only get by `open`. */
   get isLost() {
-    return this.#isSkipping || this.#isUncertain || !this.#part.contains(this.#wanted());
+    return this.#isSkipping || !this.#isComplete;
+  }
+
+  /** True if events bring all changes that the handles are interested in. */
+  get #isComplete() {
+    if (this.#isUncertain) return false;
+    return this.#part.isWhole || [...this.handles].every(({ part }) => this.#part.contains(part));
   }
 
   /**
@@ -118,19 +96,15 @@ export class CollectionSubscription {
    * @returns {JsonObject}
    */
   joining(part) {
-    return {
-      revision: String(this.#since),
-      ...Part.containing([this.#wanted(), part]).members(this.#kind.ids),
-    };
+    const all = Part.containing([this.#wanted(), part]);
+    return { revision: String(this.#since), ...all.members(this.#kind.ids) };
   }
 
   /** Members of the `open` that catches up, and how to process its reply (rule C11). */
   reopening() {
     const members = this.joining(this.#wanted());
-    return {
-      members,
-      receive: (/** @type {JsonObject} */ ok) => this.openedAgain(ok, members),
-    };
+    const receive = (/** @type {JsonObject} */ ok) => this.openedAgain(ok, members);
+    return { members, receive };
   }
 
   /**
@@ -142,13 +116,17 @@ export class CollectionSubscription {
   openedAgain(ok, members) {
     this.#part = this.#partOf(members);
     const header = Header.of(ok[this.type], this.current);
-    if (ok.reset || header.order >= this.current.order) this.current = header;
+    // A reset may go back to an older revision (rule C14).
+    if (ok.reset || header.order >= this.current.order) this.replace(ok[this.type]);
     this.#isUncertain = !ok.reset && !ok.changes;
     if (ok.reset) {
-      this.#order.put(new Reset(header.revision), true);
+      this.order.put(new Reset(header.revision), true);
     } else if (ok.changes) {
       const revision = Number(ok.more_since ?? header.revision);
-      this.#order.put({ changes: ok.changes, revision, resumedTo: header.order }, true);
+      this.order.put({ changes: ok.changes, revision, resumedTo: header.order }, true);
+      const { dateExpires } = header;
+      if (dateExpires === this.#announcedExpiry) return;
+      this.order.put(new ExpiryChanged(dateExpires, String(revision)), true);
     }
   }
 
@@ -162,39 +140,19 @@ export class CollectionSubscription {
     const body = message[this.type];
     const revision = checkRevision(body.revision);
     if (message.event === "reset" || Number(revision) >= this.current.order) {
-      this.current = Header.of(body, this.current);
+      this.replace(body);
     }
+    // Without the changes of the other items, their revisions must not count: `open` brings all.
+    if (message.event !== "reset" && !this.#isComplete) return;
     if (message.event === "items") {
       const { changes, resumed } = message; // `resumed`: over REST, a stream was cut meanwhile
       const resumedTo = Number(resumed ?? 0);
-      this.#order.put({ changes, revision: Number(revision), resumedTo }, mayBeEarly);
+      this.order.put({ changes, revision: Number(revision), resumedTo }, mayBeEarly);
     } else if (message.event === "reset") {
-      this.#order.put(new Reset(revision), mayBeEarly);
+      this.order.put(new Reset(revision), mayBeEarly);
     } else if (message.event === "expiry") {
-      this.#order.put(new ExpiryChanged(body.date_expires, revision), mayBeEarly);
+      this.order.put(new ExpiryChanged(body.date_expires, revision), mayBeEarly);
     }
-  }
-
-  /**
-   * @param {Removal} removal
-   * @param {boolean} mayBeEarly
-   */
-  receive(removal, mayBeEarly) {
-    this.#order.put(removal, mayBeEarly);
-  }
-
-  reconnected() {
-    this.#order.reconnected();
-  }
-
-  /**
-   * Wrap an own write, from before it is sent until its reply is processed.
-   *
-   * @template T
-   * @param {() => Promise<T>} write
-   */
-  writing(write) {
-    return this.#order.writing(write);
   }
 
   /**
@@ -203,19 +161,7 @@ export class CollectionSubscription {
    * @param {ItemChange} change its `item` is null if the data is not known
    */
   wrote(change) {
-    const isToCome = change.order > this.#since && this.#part.has(change.id);
-    if (isToCome) this.#own.set(change.order, change.with({ isLocal: true }));
-  }
-
-  /** Make the header in the reply to a write the current one if it is newer. @param {JsonObject} body */
-  adopt(body) {
-    const header = Header.of(body, this.current);
-    if (header.order > this.current.order) this.current = header;
-  }
-
-  /** Record that this client removed the object. */
-  wroteRemoval() {
-    this.#isRemovedHere = true;
+    if (change.order > this.#since && this.#part.has(change.id)) this.#own.add(change);
   }
 
   /**
@@ -244,13 +190,23 @@ export class CollectionSubscription {
     return undefined;
   }
 
-  /**
-   * End all handles: no event follows, because of `error` if it is not null.
-   *
-   * @param {Error | null} error
-   */
-  end(error) {
-    for (const handle of [...this.handles]) handle.end(error);
+  /** @internal @protected @override @param {Changes | Reset | ExpiryChanged} news */
+  process(news) {
+    if (news instanceof Reset) this.#reset(news);
+    else if (news instanceof ExpiryChanged) this.#expire(news);
+    else this.#applyAll(news);
+  }
+
+  /** @internal @protected @override */
+  finish() {
+    for (const own of this.#own.takeUpTo(Infinity)) this.#announce(own);
+  }
+
+  /** @internal @protected @override */
+  overflowed() {
+    // Which changes are dropped is not known: ask for them again.
+    this.order.drop((news) => news instanceof Removal);
+    this.#lose();
   }
 
   #wanted() {
@@ -267,16 +223,6 @@ export class CollectionSubscription {
     this.onLost();
   }
 
-  /** @param {Changes | Reset | ExpiryChanged | Removal} news */
-  #process(news) {
-    // A removal may come twice: by its event, and as the 404 to an `open` in flight.
-    if (this.#isRemovalAnnounced) return;
-    if (news instanceof Removal) this.#announceRemoval(news);
-    else if (news instanceof Reset) this.#reset(news);
-    else if (news instanceof ExpiryChanged) this.#expire(news);
-    else this.#applyAll(news);
-  }
-
   /** @param {Changes} news */
   #applyAll({ changes, revision, resumedTo }) {
     if (this.#isSkipping && resumedTo === 0) return;
@@ -287,15 +233,15 @@ export class CollectionSubscription {
       if (order <= this.#since) continue; // it came before, in an event or in an earlier reply
       const change = this.#changeIn(body);
       if (change === null) return this.#lose();
-      this.#announceOwnBefore(order, change.id);
-      const isLocal = this.#own.delete(order);
-      this.#announce(change.with({ isLocal }));
+      // Own writes of this item whose events were lost or merged into that of a later revision.
+      for (const own of this.#own.takeUpTo(order - 1, change.id)) this.#announce(own);
+      this.#announce(change.with({ isLocal: this.#own.delete(order) }));
     }
     this.#since = Math.max(this.#since, revision);
     this.#announceOvertaken();
   }
 
-  /** @param {JsonObject} body @returns {ItemChange | null} null if its data is not known (rule C15) */
+  /** @param {JsonObject} body @returns {ItemChange | null} null if its data is not known (C15) */
   #changeIn(body) {
     const { kind, revision } = body;
     const id = body[this.#kind.id];
@@ -304,8 +250,8 @@ export class CollectionSubscription {
       return new ItemChange({ kind, id, revision, body, previousJson });
     }
     // The event of an own write may come without data, because the client has it.
-    const own = "data" in body ? undefined : this.#own.get(Number(revision));
-    const item = Item.parse(body, own?.item?.json);
+    const json = "data" in body ? undefined : this.#own.jsonOf(Number(revision));
+    const item = Item.parse(body, json);
     return item && new ItemChange({ kind, id, revision, item });
   }
 
@@ -322,28 +268,13 @@ export class CollectionSubscription {
 
   /** @param {ExpiryChanged} event */
   #expire(event) {
-    if (this.#isSkipping || Number(event.revision) <= this.#since) return;
-    this.#since = Number(event.revision);
+    const order = Number(event.revision);
+    if (this.#isSkipping || order < this.#since) return;
+    this.#since = order;
+    if (event.dateExpires === this.#announcedExpiry) return;
+    this.#announcedExpiry = event.dateExpires;
+    // A replica has the items only.
     for (const handle of [...this.handles]) if (!handle.reset) handle.emit(event);
-  }
-
-  /** @param {Removal} removal */
-  #announceRemoval(removal) {
-    for (const own of this.#ownUpTo(Infinity)) this.#announceOwn(own);
-    this.#isRemovalAnnounced = true;
-    const event = new ObjectRemoved(removal.body, this.#isRemovedHere, this.current.dateExpires);
-    for (const handle of [...this.handles]) handle.emit(event);
-    this.end(null);
-  }
-
-  /**
-   * Announce own writes of an item whose events were lost or merged into that of a later revision.
-   *
-   * @param {number} order
-   * @param {string | number} id
-   */
-  #announceOwnBefore(order, id) {
-    for (const own of this.#ownUpTo(order - 1)) if (own.id === id) this.#announceOwn(own);
   }
 
   /**
@@ -351,25 +282,13 @@ export class CollectionSubscription {
    * removed meanwhile, before the server had sent it to this client.
    */
   #announceOvertaken() {
-    for (const own of this.#ownUpTo(Math.min(this.#since, this.#resumedTo))) {
-      this.#announceOwn(own);
+    const revision = String(this.#since);
+    for (const own of this.#own.takeUpTo(Math.min(this.#since, this.#resumedTo))) {
+      this.#announce(own);
       if (own.item === null) continue;
-      const revision = String(this.#since);
-      this.#announce(new ItemChange({ kind: "removed", id: own.id, revision, previousJson: own.item.json }));
+      const previousJson = own.item.json;
+      this.#announce(new ItemChange({ kind: "removed", id: own.id, revision, previousJson }));
     }
-  }
-
-  /** @param {number} order @returns {ItemChange[]} unannounced own writes, oldest first */
-  #ownUpTo(order) {
-    const orders = [...this.#own.keys()].filter((each) => each <= order).sort((a, b) => a - b);
-    return orders.map((each) => /** @type {ItemChange} */ (this.#own.get(each)));
-  }
-
-  /** @param {ItemChange} own */
-  #announceOwn(own) {
-    this.#own.delete(own.order);
-    // Without data there is nothing to announce; the later state includes the write.
-    if (own.item !== null || own.kind === "removed") this.#announce(own);
   }
 
   /** @param {ItemChange} change */

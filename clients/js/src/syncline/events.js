@@ -125,6 +125,7 @@ export class Removed {
  */
 export function mergeUpdates(events, event) {
   const last = events.at(-1);
-  if (event instanceof Updated && last instanceof Updated) events[events.length - 1] = event.following(last);
+  const isMerged = event instanceof Updated && last instanceof Updated;
+  if (isMerged) events[events.length - 1] = event.following(last);
   else events.push(event);
 }

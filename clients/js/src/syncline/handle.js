@@ -138,7 +138,8 @@ export class Handle extends Emitter {
   checkUsable() {
     this.checkOpen();
     const { code, name } = this.absence();
-    if (this.removed) throw new SynclineError(`The ${name} has been removed`, { code, status: 404 });
+    if (!this.removed) return;
+    throw new SynclineError(`The ${name} has been removed`, { code, status: 404 });
   }
 
   /** @internal @protected */

@@ -72,7 +72,13 @@ export class ItemChange {
     return Number(this.revision);
   }
 
-  /** @param {{ kind?: "added" | "updated" | "removed", previousJson?: string | null, isLocal?: boolean }} differences */
+  /**
+   * A copy with some differences.
+   *
+   * @param {{
+   *   kind?: "added" | "updated" | "removed", previousJson?: string | null, isLocal?: boolean,
+   * }} differences
+   */
   with(differences) {
     return new ItemChange({ ...this, ...differences });
   }

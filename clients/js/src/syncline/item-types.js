@@ -50,7 +50,8 @@ function checkKey(key) {
   const half = halfIn(key);
   const isShort = key !== "" && [...key.slice(0, 2 * KEY_LENGTH + 1)].length <= KEY_LENGTH;
   if (!half && isShort && key !== "." && key !== "..") return;
-  const what = half ? `it holds ${half}` : `a key has 1 to ${KEY_LENGTH} characters, and is neither . nor ..`;
+  const rule = `a key has 1 to ${KEY_LENGTH} characters, and is neither . nor ..`;
+  const what = half ? `it holds ${half}` : rule;
   throw new SynclineError(`The key of the item is wrong: ${what}.`, {
     code: Code.INVALID_ITEM_KEY,
     status: 400,

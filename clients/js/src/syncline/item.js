@@ -119,7 +119,7 @@ export class MapItem extends Item {
 
 /** An item of a list. */
 export class ListItem extends Item {
-  /** The place in the order of the list; it never changes, and is never given again. @returns {number} */
+  /** The place in the list; it never changes, and is never given again. @returns {number} */
   get index() {
     return /** @type {number} */ (this.id);
   }

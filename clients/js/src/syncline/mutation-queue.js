@@ -16,7 +16,8 @@ const callers = (() => {
 })();
 
 /**
- * Runs the mutations of one document or item one at a time, so that they do not conflict with each other.
+ * Runs the mutations of one document or item one at a time, so that they do not conflict with each
+ * other.
  *
  * A mutator that awaits another mutation of the same object would wait for itself. Such a nested
  * call is refused at once if it can be recognised: before the mutator's first `await`, and in Node

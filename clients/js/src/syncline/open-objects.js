@@ -129,7 +129,8 @@ export class OpenObjects {
       return { sid: subscription.sid, handle };
     };
     // The reply may come after the caller has aborted (rule C21).
-    const undo = (/** @type {JsonObject} */ ok) => void this.#unsubscribe(kind.type, ok[kind.type].sid);
+    const { type } = kind;
+    const undo = (/** @type {JsonObject} */ ok) => void this.#unsubscribe(type, ok[type].sid);
     const { sid, handle } = await this.request("open", members, receive, { signal, undo }).catch(
       (error) => {
         // Aborted after `receive`, before the call was resolved: nobody gets the handle.

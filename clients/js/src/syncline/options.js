@@ -25,11 +25,12 @@
  * @property {number} [probeTimeout] time to wait for it; then the client drops the connection,
  *   dials again at once, and sends the requests without a reply again
  * @property {number} [websocketRetry] in the fallback, maximum time between WebSocket attempts
- * @property {number} [eventStreams] in the fallback, number of documents with an event stream of
- *   their own; others are polled every two seconds. Over HTTP/1.1 browsers allow six connections
+ * @property {number} [eventStreams] in the fallback, number of documents, lists and maps with an
+ *   event stream of their own; others are polled every two seconds. Streams always have one. Over HTTP/1.1 browsers allow six connections
  *   per host, shared by all tabs
- * @property {number} [eventQueue] events that may wait for one reader; beyond that, the newest are
- *   merged into one
+ * @property {number} [eventQueue] events that may wait for one reader; beyond that, they are merged:
+ *   those of a document into the newest, those of a list or map into a `reset`, those of a stream
+ *   into `missed`
  * @property {boolean} [deltas] let the server send only the changes of a document where that is
  *   shorter, which is the default; false always asks for whole documents and saves the time to
  *   apply the changes

@@ -30,7 +30,9 @@ export class Part {
    * @throws {TypeError}
    */
   static of(keys, prefix) {
-    if (keys != null && prefix != null) throw new TypeError("a part has keys or a prefix, not both");
+    if (keys != null && prefix != null) {
+      throw new TypeError("a part has keys or a prefix, not both");
+    }
     if (keys == null) return prefix == null || prefix === "" ? Part.WHOLE : new Part(null, prefix);
     if (typeof keys === "string") throw new TypeError("the keys of a part are an array");
     const set = new Set(keys);
@@ -99,7 +101,8 @@ export class Part {
 export function compareKeys(left, right) {
   if (typeof left === "number" || typeof right === "number") return Number(left) - Number(right);
   for (let place = 0; place < left.length && place < right.length; ) {
-    const [a, b] = [/** @type {number} */ (left.codePointAt(place)), /** @type {number} */ (right.codePointAt(place))];
+    const a = left.codePointAt(place) ?? 0;
+    const b = right.codePointAt(place) ?? 0;
     if (a !== b) return a - b;
     place += a > 0xffff ? 2 : 1;
   }

@@ -44,5 +44,6 @@ export function settingKeys(changes) {
   const isPlain = entries.every(([, value]) => JSON.stringify(value) !== undefined);
   // A value that JSON cannot write, such as undefined, removes its key; a patch cannot do that.
   if (!isPlain || entries.length > OPERATIONS_LIMIT) return null;
-  return { operations: entries.map(([key, value]) => ({ op: "add", path: pointerTo(key), value })) };
+  const operations = entries.map(([key, value]) => ({ op: "add", path: pointerTo(key), value }));
+  return { operations };
 }

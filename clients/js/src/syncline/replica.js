@@ -77,13 +77,14 @@ export class Replica extends Emitter {
         this.#walk.abort(DISCARDED);
         void this.#readAll();
       },
-      known: (/** @type {string | number} */ id) => (part.has(id) ? this.#items.known(id) : undefined),
+      known: (/** @type {string | number} */ id) =>
+        part.has(id) ? this.#items.known(id) : undefined,
     };
     subscription.handles.add(this.#listener);
     void this.#readAll();
   }
 
-  /** Resolved when all items are here; rejected if that will not happen. @returns {Promise<void>} */
+  /** Resolved when all items are here; rejected if that cannot be. @returns {Promise<void>} */
   get ready() {
     return this.#ready.promise;
   }

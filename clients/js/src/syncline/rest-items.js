@@ -82,9 +82,9 @@ export class RestItems {
     const kind = Object.keys(PATCH_TYPES).find((each) => each in request) ?? "merge";
     const headers = { ...conditionsOf(request), "Content-Type": PATCH_TYPES[kind] };
     const ttls = ttlsOf(request);
-    const query = ttls.size > 0 ? `?${ttls}` : "";
-    const where = `${collectionPath(request)}/Items${path}${query}`;
-    const item = await this.#http.call("PATCH", where, { body: request[kind].text, headers }, signal);
+    const where = `${collectionPath(request)}/Items${path}?${ttls}`;
+    const init = { body: request[kind].text, headers };
+    const item = await this.#http.call("PATCH", where, init, signal);
     return { kind: "updated", item };
   }
 
@@ -109,9 +109,11 @@ export class RestItems {
    */
   async #batch(request, operations, signal) {
     const { collection_ttl: ttl } = request;
-    const body = `{"operations":${operations}${ttl === undefined ? "" : `,"collection_ttl":${ttl}`}}`;
+    const end = ttl === undefined ? "}" : `,"collection_ttl":${JSON.stringify(ttl)}}`;
+    const body = `{"operations":${operations}${end}`;
     const { op } = request;
-    const headers = { "Content-Type": "application/json", ...(op ? { "Idempotency-Key": op } : {}) };
+    const type = { "Content-Type": "application/json" };
+    const headers = { ...type, ...(op ? { "Idempotency-Key": op } : {}) };
     const path = `${collectionPath(request)}/Batch`;
     const reply = await this.#http.call("POST", path, { body, headers }, signal);
     // The reply has less than a native one: dates and authors come with the events.
@@ -144,7 +146,8 @@ export class RestItems {
     const query = new URLSearchParams({ Order: order, PageSize: String(pageSize(limit)) });
     const start = after ?? from;
     const edge = order === "desc" ? prefix + LAST_CHARACTER : prefix;
-    const isBeforeEdge = start === undefined || compareKeys(start, edge) * (order === "desc" ? -1 : 1) < 0;
+    const direction = order === "desc" ? -1 : 1;
+    const isBeforeEdge = start === undefined || compareKeys(start, edge) * direction < 0;
     if (prefix !== "" && isBeforeEdge) {
       query.set("From", edge);
     } else if (start !== undefined) {
@@ -180,13 +183,11 @@ export class RestItems {
     const items = [];
     for (const [place, key] of wanted.entries()) {
       if (items.length === limit) return { items, next: wanted[place - 1] };
-      const item = await this.#call("GET", `/Items/${encodeURIComponent(key)}`, request, signal).catch(
-        (error) => {
-          if (statusOf(error) !== 404) throw error;
-          return null;
-        },
-      );
-      if (item !== null) items.push(item);
+      try {
+        items.push(await this.#call("GET", `/Items/${encodeURIComponent(key)}`, request, signal));
+      } catch (error) {
+        if (statusOf(error) !== 404) throw error;
+      }
     }
     return { items, next: null };
   }

@@ -1,8 +1,7 @@
 /** Transport over REST and server-sent events, for networks that block WebSockets. */
 
 import { INTERRUPTED, SynclineError, clientClosed, connectionLost, statusOf } from "./errors.js";
-import { objectSource } from "./collection-streams.js";
-import { documentSource } from "./document-streams.js";
+import { sourceOf } from "./event-sources.js";
 import { EventStreams } from "./event-streams.js";
 import { Http } from "./http.js";
 import { Code, PATCH_TYPES } from "./protocol.js";
@@ -222,13 +221,11 @@ export class RestTransport {
   async #open(request, receive, signal) {
     const { type, address } = targetOf(request);
     const mode = modeOf(request);
-    /** @param {string} found */
-    const sourceOf = (found) =>
-      type === "document" ? documentSource(found) : objectSource(type, found, request);
     for (let attempt = 1; ; attempt += 1) {
       if (address !== undefined && mode !== "create_new") {
         try {
-          return await this.#streams.follow(sourceOf(address), false, receive, signal);
+          const source = sourceOf(type, address, request);
+          return await this.#streams.follow(source, false, receive, signal);
         } catch (error) {
           if (statusOf(error) !== 404 || mode === "open_existing") throw error;
         }
@@ -236,7 +233,8 @@ export class RestTransport {
       try {
         const init = { body: formOf(request), headers: headersOf(request) };
         const created = await this.#http.call("POST", pathTo(type), init, signal);
-        return await this.#streams.follow(sourceOf(created.sid), true, receive, signal);
+        const source = sourceOf(type, created.sid, request);
+        return await this.#streams.follow(source, true, receive, signal);
       } catch (error) {
         // Name taken: another client has created the object since our 404. Try to follow it.
         const isLast = mode === "create_new" || attempt === OPEN_ATTEMPTS;

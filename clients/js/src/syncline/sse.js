@@ -39,7 +39,8 @@ class EventStreamParser {
   /** @param {string} line */
   *#line(line) {
     if (line === "") {
-      if (this.#data !== "") yield { name: this.#name, data: this.#data.slice(0, -1), id: this.#id };
+      const data = this.#data.slice(0, -1);
+      if (this.#data !== "") yield { name: this.#name, data, id: this.#id };
       this.#name = "";
       this.#data = "";
       this.#id = null;
@@ -56,8 +57,8 @@ class EventStreamParser {
  * @param {ReadableStream<Uint8Array>} body
  * @param {AbortSignal} signal
  * @param {() => void} [onPart] called whenever data comes, even a comment
- * @returns {AsyncGenerator<{ name: string, data: JsonObject, id: string | null }>} ends when the network ends the
- *   stream; throws `HalfOpen` if the stream is silent, and another `SynclineError` for the server's
+ * @returns {AsyncGenerator<{ name: string, data: JsonObject, id: string | null }>} ends when the
+ *   network ends the stream; throws `HalfOpen` if the stream is silent, and another `SynclineError` for the server's
  *   `closing` event or an unreadable event
  */
 export async function* readEvents(body, signal, onPart = ignore) {
