@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import KW_ONLY, dataclass, replace
 from enum import Enum
+from typing import Self
 
 from .commands import Command, Open, Write
 from .documents import PatchBody
@@ -115,10 +116,18 @@ class Change:
 class ItemsChanged(Event):
     """Items were changed by one commit: one item, or the items of a batch.
 
-    `revision` is that of the last change.
+    Attributes:
+        revision: that of the last change.
+        expires_ms: when the collection expires; None for never. A write of an item can set it.
     """
 
     changes: tuple[Change, ...]
+    expires_ms: int | None = None
+
+    @property
+    def header(self) -> Self:
+        """As in `Event`."""
+        return self
 
     @property
     def conflation_key(self) -> Hashable:
@@ -166,6 +175,7 @@ class ItemsChanged(Event):
             by=self.by,
             trace=self.trace,
             changes=changes,
+            expires_ms=self.expires_ms,
         )
 
     def after_loss(self) -> ItemsReset:

@@ -227,6 +227,15 @@ class TestBatches:
                 _ = 1 / 0
         assert await players.get("a") is not None
 
+    async def test_it_may_set_the_expiry_of_the_map_which_others_learn(
+        self, players: Map, theirs: Map
+    ) -> None:
+        events = EventReader(theirs)
+        async with players.batch(collection_ttl=600) as batch:
+            batch.set("a", {})
+        await events.next()
+        assert theirs.date_expires == players.date_expires is not None
+
     async def test_its_changes_are_local(self, players: Map) -> None:
         mine = EventReader(players)
         async with players.batch(collection_ttl=60) as batch:

@@ -210,13 +210,18 @@ describe("events", () => {
     assert.equal(foreign.at(-1).expired, false);
   });
 
-  test("the expiry and the removal of the map are announced", async (t) => {
+  test("the expiry, also that of a write, and the removal of the map are announced", async (t) => {
     const id = freshName(t);
     const mine = await connectBy(transport, t).map(id);
     const other = await connectBy(transport, t).map(id);
     const expiry = next(other, "expiry");
     await mine.setTtl(TTL);
     assert.ok(Math.abs(secondsUntil((await expiry).dateExpires) - TTL) < 30);
+    const added = next(other, "itemAdded");
+    await mine.set("a", {}, { collectionTtl: 2 * TTL });
+    await added;
+    assert.equal(other.dateExpires, mine.dateExpires);
+    assert.ok(Math.abs(secondsUntil(other.dateExpires) - 2 * TTL) < 30);
     const removals = [next(mine, "removed"), next(other, "removed")];
     await mine.removeMap();
     const [local, foreign] = await Promise.all(removals);

@@ -348,11 +348,16 @@ class TestEvents:
     def test_a_change_has_the_whole_item(self) -> None:
         assert sent(changed(Change(kind=ChangeKind.ADDED, item=item("k", 8)))) == {
             "event": "items",
-            "map": MAP_HEAD,
+            "map": {**MAP_HEAD, "date_expires": None},
             "changes": [
                 {"kind": "added", "key": "k", "revision": "8", "data": {"a": 1}, **ITEM_BODY}
             ],
         }
+
+    def test_a_change_has_the_expiry_of_the_collection(self) -> None:
+        event = changed(Change(kind=ChangeKind.ADDED, item=item("k", 8)), expires_ms=MOMENT_MS)
+        narrowed = event.with_changes(event.changes)
+        assert sent(event)["map"] == sent(narrowed)["map"] == {**MAP_HEAD, "date_expires": MOMENT}
 
     def test_an_item_of_a_list_has_an_index(self) -> None:
         change = Change(kind=ChangeKind.UPDATED, item=item(index_key(12), 8))

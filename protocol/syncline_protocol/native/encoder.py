@@ -77,7 +77,8 @@ def _items_changed(event: ItemsChanged, instead: dict[str, Any] | None) -> dict[
     is_bare = instead is not None and len(event.changes) == 1
     items = item_type(type_of_sid(event.sid))
     changes = [change_body(each, items, data=not is_bare) for each in event.changes]
-    return {**_of_object(event, **_author(event)), "changes": changes}
+    date_expires = date_or_none(event.expires_ms)
+    return {**_of_object(event, **_author(event), date_expires=date_expires), "changes": changes}
 
 
 def _items_reset(event: ItemsReset, _: object) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from syncline_protocol import revisions
 from syncline_protocol.commands import Open
 from syncline_protocol.items import (
     Change,
@@ -77,6 +78,11 @@ class Replays:
     async def _since(self, access: Access, sid: str, revision: int, part: Part | None) -> Contents:
         replay = await self.read(access, sid, max(0, revision))
         header = replay.header
+        if 0 < revision < revisions.lowest_at(header.created_ms):
+            # The revision is of an earlier collection with that name, which was removed. The client
+            # has its items, and no change removes them.
+            other = replace(replay, changes=(), more_since=None, is_reset=True)
+            return Contents(state=header, replay=other)
         if revision > header.revision:
             # A failover lost writes that the client has received. Give the stored state a newer
             # revision (promise 2), and let the client read it again.
@@ -110,6 +116,7 @@ def replayed(replay: Replay, since: int, revision: int | None = None) -> ItemsCh
         since,
         revision=replay.changes[-1].revision if revision is None else revision,
         changes=tuple(_change(each, since) for each in replay.changes),
+        expires_ms=header.expires_ms,
     )
 
 

@@ -103,11 +103,7 @@ class AwayNames:
         Raises:
             Refusal: `ACCESS_FORBIDDEN`.
         """
-        arguments: dict[str, Argument | None] = {
-            "sid": at.sid or None,
-            "name": at.name or None,
-            **asked,
-        }
+        arguments: dict[str, Argument | None] = {**at.lookup, **asked}
         if needs is not None:
             arguments |= {"identity": who, "needs": int(needs)}
         if pointer is None:

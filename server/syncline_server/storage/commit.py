@@ -119,8 +119,7 @@ class Commit:
         # `operations.claim_all` has bound the id to that bucket before.
         whole = redis.engine.is_whole
         arguments = {
-            "sid": at.sid or None,
-            "name": self.name or at.name or None,
+            **self._lookup,
             "if_match": self.if_match,
             "ttl": self.ttl,
             "identity": author.identity,
@@ -152,6 +151,10 @@ class Commit:
         return by_name(arguments)
 
     @property
+    def _lookup(self) -> dict[str, str | None]:
+        return self.at.lookup | ({"name": self.name} if self.name else {})
+
+    @property
     def reading_script(self) -> Script:
         """The script that shows what the commit writes."""
         return self.reads or OBJECT_SCRIPTS[self.at.type.name].fetch
@@ -160,8 +163,7 @@ class Commit:
         """ARGV of `reading_script`."""
         return by_name(
             {
-                "sid": self.at.sid or None,
-                "name": self.name or self.at.name or None,
+                **self._lookup,
                 "mark": self.mark,
                 # An item whose revision is below this bound has not seen the write. The bound is by
                 # Redis' clock: this machine's may be ahead of it.

@@ -44,10 +44,14 @@ def fields_of_event(head: Head) -> dict[str, Any]:
 
 
 def _updated(head: Head, data: bytes) -> Event:
-    expires_ms = int(head["expires"]) if head["expires"] else None
+    expires_ms = _expiry_of(head)
     if type_of_sid(head["sid"]) is DOCUMENT:
         return Updated(**fields_of_event(head), data=data, expires_ms=expires_ms)
     return ExpiryChanged(**fields_of_event(head), expires_ms=expires_ms)
+
+
+def _expiry_of(head: Head) -> int | None:
+    return int(head["expires"]) if head["expires"] else None
 
 
 def _items(head: Head, data: bytes) -> ItemsChanged:
@@ -62,13 +66,13 @@ def _items(head: Head, data: bytes) -> ItemsChanged:
             data=data[start:end],
             created_ms=int(each["created"]),
             updated_ms=event["at_ms"],
-            expires_ms=int(each["expires"]) if each["expires"] else None,
+            expires_ms=_expiry_of(each),
             created_by=each["creator"],
             updated_by=event["by"],
         )
         kind = ChangeKind(each["kind"])
         changes.append(Change(kind=kind, item=item, expired=each.get("expired", False)))
-    return ItemsChanged(**event, changes=tuple(changes))
+    return ItemsChanged(**event, changes=tuple(changes), expires_ms=_expiry_of(head))
 
 
 def _reset(head: Head, _: bytes) -> ItemsReset:

@@ -140,6 +140,14 @@ class ObjectAddress:
         self.sid, self.name = (self.address, "") if is_sid else ("", self.address)
 
     @property
+    def lookup(self) -> dict[str, str | None]:
+        """The arguments by which a script finds the object.
+
+        Exactly one of them is given: a name may be "", which no object has.
+        """
+        return {"sid": self.sid or None, "name": None if self.sid else self.name}
+
+    @property
     def tag(self) -> str:
         """The hash tag of the bucket of the SID or name."""
         bucket = bucket_of_sid(self.sid) if self.sid else bucket_of_name(self.name)

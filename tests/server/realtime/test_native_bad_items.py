@@ -84,3 +84,23 @@ async def test_a_bad_request_is_refused_and_changes_nothing(server: RunningServe
         await socket.ok("set", map=sid, key="k", data={})
         await socket.ok("ping")
         assert socket.unread == []
+
+
+async def test_an_empty_name_is_that_of_no_object(server: RunningServer) -> None:
+    """Not a defect of the server, in a read, a write or a removal, of whatever type."""
+    requests: list[tuple[str, str, dict[str, Any]]] = [
+        ("get", "document", {}),
+        ("set", "document", DATA),
+        ("patch", "document", {"merge": {}}),
+        ("open", "stream", {"mode": "open_existing"}),
+        ("publish", "stream", DATA),
+        ("ttl", "list", {"ttl": 5}),
+        ("remove", "map", {}),
+        ("items", "map", {}),
+        ("set", "map", {**KEY, **DATA, "op": "an-op"}),
+        ("batch", "map", {"operations": [ADD]}),
+    ]
+    async with native_socket(server) as socket:
+        for do, type_, members in requests:
+            error = await socket.error(do, **{type_: ""}, **members)
+            assert (error["status"], error["code"]) in ((404, 54300), (400, 54302)), (do, error)

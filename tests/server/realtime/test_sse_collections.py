@@ -73,6 +73,42 @@ class TestMaps:
         assert list(state.data) == ["map"]
         assert state.data["map"]["sid"] == map_sid
 
+    async def test_a_write_of_an_item_reports_the_new_expiry_of_its_map(
+        self, server: RunningServer, maps: CollectionsApi, map_sid: str
+    ) -> None:
+        def expiries(*events: StreamEvent) -> list[str | None]:
+            return [each.data["map"]["date_expires"] for each in events]
+
+        item = {"key": "a", "collection_ttl": 600}
+        async with stream_of(server, map_sid) as stream:
+            state = await stream.next()
+            maps.add(map_sid, **item)
+            set_to = maps.fetch(map_sid)["date_expires"]
+            maps.add(map_sid, key="b")
+            maps.call("POST", map_sid, "Items", "b", json={"data": {}, "collection_ttl": 0})
+            added, kept, cleared = [await stream.next() for _ in range(3)]
+        assert expiries(state, cleared) == [None, None]
+        [first, second] = expiries(added, kept)
+        assert first == second is not None and first[:19] == set_to[:19]
+
+    async def test_a_stream_by_name_does_not_resume_from_an_earlier_map(
+        self, server: RunningServer, maps: CollectionsApi
+    ) -> None:
+        """Which had that name: its items are gone, and no change says so."""
+        name = unique("resumed")
+        maps.create(UniqueName=name)
+        maps.add(name, key="old")
+        async with stream_of(server, name) as stream:
+            first = await stream.next()
+        maps.call("DELETE", name)
+        maps.create(UniqueName=name)
+        maps.add(name, key="new")
+        async with stream_of(server, name, last_event_id=first.id) as stream:
+            state = await stream.next()
+            maps.add(name, key="newer")
+            assert changed(await stream.next()) == [("added", "newer")]
+        assert state.data["reset"] is True and "changes" not in state.data
+
     async def test_a_stream_resumes_with_what_has_changed(
         self, server: RunningServer, maps: CollectionsApi, map_sid: str
     ) -> None:

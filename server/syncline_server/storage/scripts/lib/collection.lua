@@ -187,5 +187,5 @@ local function announce_changes(collection, previous, changes)
     queue_item_webhook(collection, change, data)
   end
   announce(collection[SID], {kind = 'items', name = collection[NAME], revision = collection[REVISION], previous = previous,
-                            at = text(now()), by = collection[WRITER], changes = heads}, table.concat(bodies))
+                            at = text(now()), by = collection[WRITER], expires = collection[EXPIRES], changes = heads}, table.concat(bodies))
 end
