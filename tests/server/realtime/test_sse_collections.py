@@ -89,7 +89,7 @@ class TestMaps:
             added, kept, cleared = [await stream.next() for _ in range(3)]
         assert expiries(state, cleared) == [None, None]
         [first, second] = expiries(added, kept)
-        assert first == second is not None and first[:19] == set_to[:19]
+        assert first is not None and first == second and first[:19] == set_to[:19]
 
     async def test_a_stream_by_name_does_not_resume_from_an_earlier_map(
         self, server: RunningServer, maps: CollectionsApi
