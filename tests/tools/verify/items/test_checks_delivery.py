@@ -28,6 +28,10 @@ from syncline_tools.verify.items.checks_delivery import (
 )
 from syncline_tools.verify.items.checks_events import check_item_converged, check_item_order
 from syncline_tools.verify.items.checks_lives import check_messages
+from syncline_tools.verify.items.checks_revisions import check_item_removals
+from syncline_tools.verify.items.checks_writes import check_item_origin
+from syncline_tools.verify.items.records import ItemsAnswered
+from syncline_tools.verify.records import Outcome
 
 A, B, C = (FIRST + 100 * number for number in (1, 2, 3))
 
@@ -174,3 +178,25 @@ class TestMissed:
         assert not check_messages(
             evidence_of(*self.SENT, *late, type_="stream", wire="native")
         ).findings
+
+
+class TestLosses:
+    """What was seen, and lost by a failover before its writer had an answer."""
+
+    def test_its_write_is_sent_again_and_refused(self) -> None:
+        invoked, _ = wrote(1, 1, "k", A)
+        answer = ItemsAnswered(at=3, write=1, outcome=Outcome.REFUSED)
+        refused = [invoked, answer, COPY, changed(1.5, FIRST, added("k", A, 1))]
+
+        assert check_item_origin(evidence_of(*refused)).findings
+        assert not check_item_origin(evidence_of(*refused, command(1.2, 0.5))).findings
+
+    def test_its_removal_is_sent_again_and_acknowledged_later(self) -> None:
+        seen = [COPY, changed(1, FIRST, added("k", A, 1)), changed(2, A, gone("k", B))]
+        again = [*wrote(2, 5, "k", C, do="remove"), read(3, state("k", A, 1))]
+
+        assert check_item_removals(evidence_of(*seen, *again)).findings
+        assert not check_item_removals(evidence_of(*seen, *again, command(2.1, 0.5))).findings
+        kept = wrote(2, 2, "k", B, do="remove")
+        late = evidence_of(*seen, *kept, read(3, state("k", A, 1)), command(2.1, 0.5))
+        assert check_item_removals(late).findings

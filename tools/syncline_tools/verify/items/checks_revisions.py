@@ -66,13 +66,14 @@ def _removals(items: ItemEvidence, sid: str) -> dict[str, list[tuple[float, int]
 def _come_back(
     items: ItemEvidence, losses: Losses, sid: str, removed: dict[str, list[tuple[float, int]]]
 ) -> Iterator[Finding]:
-    removing = items.removing(sid)
+    acknowledged = {each.revision for each in items.applied(sid)}
     for snapshot in items.snapshots[sid]:
         for state in snapshot.items:
             for known, revision in removed.get(state.key, ()):
                 if known > snapshot.began or state.revision > revision:
                     continue
-                is_unknown = any(not each.is_acknowledged for each in removing[state.key])
+                # Its write may have been sent again since, and been acknowledged at another one.
+                is_unknown = revision not in acknowledged
                 if not (is_unknown and losses.possible(known, snapshot.at)):
                     yield _of(
                         snapshot,

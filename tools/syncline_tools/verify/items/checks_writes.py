@@ -161,7 +161,8 @@ def _never_written(
         state = each.state
         problem = None if state.writes else "names no write"
         for number in state.writes:
-            problem = problem or _unlike(items, number, sid, state)
+            if not _is_lost(items, losses, number, each.at):
+                problem = problem or _unlike(items, number, sid, state)
         if len(state.writes) == 1:
             other = first.setdefault((state.writes[0], state.part), each)
             # A write that was lost before it was acknowledged was sent again.
@@ -175,6 +176,14 @@ def _never_written(
                 at=each.at,
                 text=f"item {state.key} at revision {state.revision} {problem}",
             )
+
+
+def _is_lost(items: ItemEvidence, losses: Losses, number: int, at: float) -> bool:
+    """True if what was seen then may have been lost before its write was refused, sent again."""
+    write = items.writes.get(number)
+    if write is None or write.answered is None or not items.is_refused(write):
+        return False
+    return losses.possible(at, write.answered.at)
 
 
 def _unlike(items: ItemEvidence, number: int, sid: str, state: ItemState) -> str | None:
