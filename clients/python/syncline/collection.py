@@ -309,8 +309,9 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
             for operation, change in zip(operations, ok["changes"], strict=True):
                 data = operation.get("data")
                 json = None if data is None else orjson.dumps(data)
-                self._subscription.wrote(ok[self._subscription.type], change, json)
-            return [change["item"]["revision"] for change in ok["changes"]]
+                written = {"kind": change["kind"], "item": change}
+                self._subscription.wrote(ok[self._subscription.type], written, json)
+            return [change["revision"] for change in ok["changes"]]
 
         with self._subscription.writing():
             revisions: list[str] = await self._request(

@@ -162,11 +162,11 @@ class CollectionSubscription:
             change: `kind` and `item` in the reply, or one of the `changes` of a batch.
             json: the data of the item; None if it is not known.
         """
-        self.wrote_header(body)
         item = change["item"]
         key = key_of(item)
         if "revision" not in item:
             return self._own.add_removal(key)  # REST does not say which revision it made
+        self.wrote_header(body)
         if any(each.part.has(key) for each in self.handles):
             # The reply to a batch over REST has no dates.
             has_data = "date_created" in item and (json is not None or "data" in item)

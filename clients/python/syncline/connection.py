@@ -114,8 +114,9 @@ class Connection:
     ) -> T:
         """Wait for a connection, send a request and return its reply.
 
-        Members that are None are not sent, unless they stand for a new object without a name. `late` is called instead of `receive` with a reply that
-        comes after the caller was cancelled or timed out.
+        Members that are None are not sent, unless they stand for a new object without a name.
+        `late` is called instead of `receive` with a reply that comes after the caller was cancelled
+        or timed out.
 
         Raises:
             RequestError: the server refused the request; `open`, if it had no room all the time.

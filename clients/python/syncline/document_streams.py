@@ -1,4 +1,7 @@
-"""Events of documents over REST: reopens their event streams when something cuts them."""
+"""Event streams over REST: those of documents, and the registry of all.
+
+A stream that something cuts is opened again.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,15 @@ from .snapshot import JsonObject
 from .sse import event_stream
 from .transport import EventHandler, Interrupted, Receive
 
-__all__ = ["DocumentStreams"]
+__all__ = ["DocumentStream", "MakeStream", "ObjectStream", "ObjectStreams", "OnState"]
 
 
 logger = logging.getLogger("syncline")
 
 T = TypeVar("T")
+
+OnState = Callable[[str, JsonObject], None]
+"""Called with the SID and the `ok` of the reply to `open`."""
 
 STOOD_AFTER = 1
 """Seconds that a stream must last; then the next is opened without a pause."""
@@ -37,19 +43,21 @@ RETRY_AFTER = 1
 """Seconds to wait if a server that is full sends no `Retry-After`."""
 
 
-class DocumentStreams:
-    """The documents that a REST transport follows: one stream each.
+MakeStream = Callable[[OnState], "ObjectStream"]
+
+
+class ObjectStreams:
+    """The objects that a REST transport follows: one stream each.
 
     Attributes:
         tasks: the tasks that read the streams.
     """
 
-    def __init__(self, http: Http, on_event: EventHandler) -> None:
+    def __init__(self, http: Http) -> None:
         self.tasks: set[asyncio.Task[None]] = set()
         self._http = http
-        self._on_event = on_event
-        self._streams: dict[str, asyncio.Task[None]] = {}  # by the SID of an open document
-        self._opening: set[DocumentStream] = set()  # streams without their first state
+        self._streams: dict[str, asyncio.Task[None]] = {}  # by the SID of an open object
+        self._opening: set[ObjectStream] = set()  # streams without their first state
 
     @property
     def refusal(self) -> Unavailable | None:
@@ -57,20 +65,22 @@ class DocumentStreams:
         refusals = (stream.refusal for stream in self._opening)
         return next((refusal for refusal in refusals if refusal is not None), None)
 
-    async def follow(self, address: str, created: bool, receive: Receive[T]) -> T:
-        """Follow a document; the first event of its stream serves as the reply to `open`."""
+    async def follow(self, make: MakeStream, receive: Receive[T]) -> T:
+        """Follow an object; the first state of its stream serves as the reply to `open`.
+
+        `make` makes the stream, which calls its argument with the SID and the `ok` of that reply.
+        """
         if self._http.ended.done():
             raise Interrupted
         opened: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
-        def on_state(document: JsonObject) -> None:
+        def on_state(sid: str, ok: JsonObject) -> None:
             # Done if the caller was cancelled, or the transport has ended.
             if not opened.done():
-                opened.set_result(receive({"created": created, "document": document}))
-                self._register(document["sid"], task)
+                opened.set_result(receive(ok))
+                self._register(sid, task)
 
-        path = self._http.path_to(address)
-        stream = DocumentStream(self._http, path, on_state, self._on_event)
+        stream = make(on_state)
         self._opening.add(stream)
         task = asyncio.create_task(self._read(stream, opened))
         self.tasks.add(task)
@@ -79,8 +89,8 @@ class DocumentStreams:
             return await opened
         except asyncio.CancelledError:
             # If the state came just before the cancellation, `_register` may have replaced the
-            # stream of another handle with this one, so it must stay. `Client.document` closes the
-            # handle that nobody received.
+            # stream of another handle with this one, so it must stay. `OpenObjects.open` closes
+            # the handle that nobody received.
             if not stream.opened:
                 task.cancel()
             raise
@@ -88,7 +98,7 @@ class DocumentStreams:
             self._opening.discard(stream)
 
     def unfollow(self, sid: str) -> None:
-        """Close the stream of a document, if there is one."""
+        """Close the stream of an object, if there is one."""
         stream = self._streams.pop(sid, None)
         if stream is not None:
             stream.cancel()
@@ -99,7 +109,7 @@ class DocumentStreams:
         if replaced is not None:
             replaced.cancel()
 
-    async def _read(self, stream: DocumentStream, opened: asyncio.Future[Any]) -> None:
+    async def _read(self, stream: ObjectStream, opened: asyncio.Future[Any]) -> None:
         try:
             await stream.follow()
             self._forget(asyncio.current_task())
@@ -119,8 +129,8 @@ class DocumentStreams:
             del self._streams[sid]
 
 
-class DocumentStream:
-    """Follows one document until it is removed.
+class ObjectStream:
+    """Follows one object until it is removed.
 
     A stream that something cuts is opened again (rule C20). `follow` fails only if none can be
     opened.
@@ -130,30 +140,21 @@ class DocumentStream:
         refusal: the server's last 429 or 503; None while a stream is open.
     """
 
-    def __init__(
-        self,
-        http: Http,
-        path: str,
-        on_state: Callable[[JsonObject], None],
-        on_event: EventHandler,
-    ) -> None:
+    def __init__(self, http: Http, path: str, revision: int | None = None) -> None:
         """
         Args:
-            path: path of the document.
-            on_state: called with the first state.
-            on_event: called with each event, and with each later state as an `updated` event.
+            path: path of the stream, with its query.
+            revision: the revision to resume from; None begins with the whole state.
         """
         self.opened = False
         self.refusal: Unavailable | None = None
         self._http = http
-        self._path = f"{path}/Events"
-        self._on_state = on_state
-        self._on_event = on_event
-        self._revision: int | None = None
+        self._path = path
+        self._revision = revision
         self._answered = False
 
     async def follow(self) -> None:
-        """Read until the document is removed.
+        """Read until the object is removed.
 
         Raises:
             SynclineError: no stream can be opened, or the server ended it with `closing`.
@@ -184,30 +185,63 @@ class DocumentStream:
                 await asyncio.sleep(backoff.pause())
 
     async def _read_one(self) -> bool:
-        """Read one stream to its end; True if the document was removed."""
+        """Read one stream to its end; True if the object was removed."""
         self._answered = False
         async with event_stream(
             self._http.client, self._path, self._revision, self._http.reply_timeout
         ) as events:
             self._answered, self.refusal = True, None
+            self._began()
             async for name, data in events:
                 if name == "closing":
                     raise _closing(data)
+                self._take(name, data)
                 if name == "removed":
-                    self._on_event({"event": name, "document": data})
                     return True
-                if name in ("state", "updated"):
-                    self._take(data)
         return False
 
-    def _take(self, document: JsonObject) -> None:
-        revision = int(document["revision"])
-        if self.opened:
-            self._on_event({"event": "updated", "document": document})
-        else:
-            self._on_state(document)
-            self.opened = True
-        self._revision = revision
+    def _began(self) -> None:
+        """Process that a stream was opened."""
+
+    def _take(self, name: str, data: JsonObject) -> None:
+        """Process an event; set `opened` with the first state."""
+        raise NotImplementedError
+
+
+class DocumentStream(ObjectStream):
+    """Follows one document."""
+
+    def __init__(
+        self,
+        http: Http,
+        address: str,
+        created: bool,
+        on_state: OnState,
+        *,
+        on_event: EventHandler,
+    ) -> None:
+        """
+        Args:
+            created: whether the client has just created it.
+            on_state: called with the first state.
+            on_event: called with each event, and with each later state as an `updated` event.
+        """
+        super().__init__(http, f"{http.path_to(address)}/Events")
+        self._created = created
+        self._on_state = on_state
+        self._on_event = on_event
+
+    def _take(self, name: str, data: JsonObject) -> None:
+        if name == "removed":
+            self._on_event({"event": name, "document": data})
+        elif name in ("state", "updated"):
+            revision = int(data["revision"])
+            if self.opened:
+                self._on_event({"event": "updated", "document": data})
+            else:
+                self._on_state(data["sid"], {"created": self._created, "document": data})
+                self.opened = True
+            self._revision = revision
 
 
 def _closing(data: JsonObject) -> SynclineError:

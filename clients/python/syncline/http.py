@@ -11,6 +11,8 @@ from urllib.parse import quote
 import httpx2
 import orjson
 
+from syncline_protocol.objects import DOCUMENT, ObjectType
+
 from .errors import ConnectionLost, SynclineError, Unauthorized
 from .proxies import Proxy
 from .refusals import not_syncline, refusal
@@ -18,7 +20,7 @@ from .snapshot import JsonObject
 from .token import Claims
 from .transport import Interrupted
 
-__all__ = ["Http"]
+__all__ = ["Http", "segment"]
 
 NETWORK_ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, ValueError)
 """Raised for a connection that fails, and for a reply that is not HTTP or not JSON."""
@@ -28,7 +30,7 @@ BROKEN_ERRORS = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError
 
 
 class Http:
-    """Requests to the documents of one service, under one token.
+    """Requests to the objects of one service, under one token.
 
     If the network fails for one of them, or the server refuses the token, all end together and
     raise `Interrupted`.
@@ -50,7 +52,7 @@ class Http:
     ) -> None:
         self.ended: asyncio.Future[SynclineError] = asyncio.get_running_loop().create_future()
         self.reply_timeout = reply_timeout
-        self._documents = f"v1/Services/{quote(Claims.of(token).service_sid, safe='')}/Documents"
+        self._service = f"v1/Services/{quote(Claims.of(token).service_sid, safe='')}"
         self._way = "" if proxy is None else f" through the proxy {proxy}"
         self.client = httpx2.AsyncClient(
             base_url=url,
@@ -60,21 +62,16 @@ class Http:
             # An explicit transport: otherwise httpx2 reads the proxies of the environment.
             transport=httpx2.AsyncHTTPTransport(
                 verify=ssl or True,
-                # Each open document keeps one connection busy, so there is no limit.
+                # Each open object keeps one connection busy, so there is no limit.
                 limits=httpx2.Limits(max_connections=None),
                 proxy=None if proxy is None else httpx2.Proxy(proxy.url),
             ),
         )
 
-    def path_to(self, address: str | None) -> str:
-        """Path of a document; None: of the documents."""
-        if address is None:
-            return self._documents
-        segment = quote(address, safe="")
-        if address in (".", ".."):
-            # Unencoded dot segments would change the path (RFC 3986, section 5.2.4).
-            segment = segment.replace(".", "%2E")
-        return f"{self._documents}/{segment}"
+    def path_to(self, address: str | None, type_: ObjectType = DOCUMENT) -> str:
+        """Path of an object; None: of the objects of that type."""
+        objects = f"{self._service}/{type_.plural.capitalize()}"
+        return objects if address is None else f"{objects}/{segment(address)}"
 
     async def check(self) -> None:
         """Send a cheap request: it costs the server only the check of the token."""
@@ -82,6 +79,10 @@ class Http:
 
     async def call(self, method: str, path: str, **request: Any) -> JsonObject:
         """Send a request and return the body of the reply; {} for 204."""
+        return (await self.exchange(method, path, **request))[1]
+
+    async def exchange(self, method: str, path: str, **request: Any) -> tuple[int, JsonObject]:
+        """Send a request and return the status and the body of the reply; {} for 204."""
         if self.ended.done():
             raise Interrupted
         try:
@@ -93,7 +94,7 @@ class Http:
         body = _body_of(method, reply)
         if body is None:
             raise self.failed(not_syncline(reply))
-        return body
+        return reply.status_code, body
 
     def failed(self, error: SynclineError) -> Exception:
         """The exception to raise; a refused token or a lost connection also ends the requests."""
@@ -124,6 +125,13 @@ class Http:
             # A proxy may have closed the idle connection just as we sent. Retry once, on another
             # connection; the server applies a write once, because of its `op`.
             return await self.client.request(method, path, **request)
+
+
+def segment(text: str) -> str:
+    """A name, key or SID as one segment of a path."""
+    quoted = quote(text, safe="")
+    # Unencoded dot segments would change the path (RFC 3986, section 5.2.4).
+    return quoted.replace(".", "%2E") if text in (".", "..") else quoted
 
 
 def _body_of(method: str, reply: httpx2.Response) -> JsonObject | None:

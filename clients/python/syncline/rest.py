@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from ssl import SSLContext
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
@@ -11,9 +12,12 @@ import orjson
 
 from syncline_protocol.commands import Mode
 from syncline_protocol.errors import Code
-from syncline_protocol.sids import is_sid
+from syncline_protocol.objects import DOCUMENT, TYPES, ObjectType
+from syncline_protocol.sids import is_sid_of
 
-from .document_streams import DocumentStreams
+from .collection_requests import CollectionRequests
+from .collection_streams import CollectionStream
+from .document_streams import DocumentStream, MakeStream, ObjectStreams
 from .errors import (
     ClientClosed,
     Conflict,
@@ -37,11 +41,11 @@ REPLY_TIMEOUT = 7
 
 
 OPEN_ATTEMPTS = 5
-"""Attempts to fetch or create a document that other clients create and remove meanwhile."""
+"""Attempts to fetch or create an object that other clients create and remove meanwhile."""
 
 
 class RestTransport:
-    """A `Transport` of plain HTTP requests and one event stream per document.
+    """A `Transport` of plain HTTP requests and one event stream per object.
 
     Like a connection it ends: when a request gets no reply from the server, when a stream cannot be
     reopened, or when the token has expired. The client then dials again and sends again the
@@ -55,9 +59,10 @@ class RestTransport:
         self.ended = http.ended
         self._http = http
         self._identity = Claims.of(token).identity
-        self._streams = DocumentStreams(http, on_event)
+        self._on_event = on_event
+        self._streams = ObjectStreams(http)
         self._tasks: set[asyncio.Task[Any]] = set()
-        # One lock per document address: requests for one document run one at a time, in order, as
+        # One lock per address: requests for one object run one at a time, in order, as
         # on a WebSocket (docs/protocol.md, section 4). Weak: an entry lives while a request has it.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -111,8 +116,9 @@ class RestTransport:
     async def request(
         self, request: JsonObject, receive: Receive[T], late: Receive[None] | None = None
     ) -> T:
-        address: str | None = request.get("document")
-        turn = self._turns.setdefault(address, asyncio.Lock()) if address else asyncio.Lock()
+        type_, address = _object_of(request)
+        name = f"{type_.name} {address}"
+        turn = self._turns.setdefault(name, asyncio.Lock()) if address else asyncio.Lock()
         async with turn:
             # The transport may have ended while this request waited for its turn.
             if self.ended.done():
@@ -140,9 +146,16 @@ class RestTransport:
         await self._http.client.aclose()
 
     async def _carry_out(self, request: JsonObject, receive: Receive[T]) -> T:
+        type_, address = _object_of(request)
         match request["do"]:
             case "open":
                 return await self._open(request, receive)
+            case "unsubscribe":
+                self._streams.unfollow(request[type_.name])
+                return receive({})
+            case _ if type_ is not DOCUMENT and address is not None:
+                requests = CollectionRequests(self._http, type_, address)
+                return self._hand(receive, await requests.carry_out(request))
             case "get":
                 return self._hand(receive, await self._document("GET", request))
             case "set" | "ttl":
@@ -153,9 +166,6 @@ class RestTransport:
             case "remove":
                 path = self._http.path_to(request["document"])
                 await self._http.call("DELETE", path, headers=headers_of(request))
-                return receive({})
-            case "unsubscribe":
-                self._streams.unfollow(request["document"])
                 return receive({})
             case verb:
                 raise ValueError(f"REST does not support {verb!r}")
@@ -168,29 +178,53 @@ class RestTransport:
             raise self._http.lost(error) from error
 
     async def _open(self, request: JsonObject, receive: Receive[T]) -> T:
-        address, mode = request.get("document"), request.get("mode", Mode.OPEN_OR_CREATE.value)
-        if address is not None and is_sid(address):
+        type_, address = _object_of(request)
+        mode = request.get("mode", Mode.OPEN_OR_CREATE.value)
+        if address is not None and is_sid_of(type_, address):
             mode = Mode.OPEN_EXISTING.value
         attempt = 0
         while True:
             attempt += 1
             if address is not None and mode != Mode.CREATE_NEW.value:
                 try:
-                    return await self._streams.follow(address, False, receive)
+                    return await self._follow(request, receive, created=False)
                 except NotFound:
                     if mode == Mode.OPEN_EXISTING.value:
                         raise
             try:
-                path, headers = self._http.path_to(None), headers_of(request)
+                path, headers = self._http.path_to(None, type_), headers_of(request)
                 made = await self._http.call("POST", path, headers=headers, data=form_of(request))
-                document = self._checked(made)
+                sid = self._checked(made, type_)["sid"]
             except Conflict as error:
                 # Name taken: another client has created it since our 404. Try to follow it.
                 is_last = mode == Mode.CREATE_NEW.value or attempt == OPEN_ATTEMPTS
                 if is_last or error.code != Code.NAME_TAKEN:
                     raise
                 continue
-            return await self._streams.follow(document["sid"], True, receive)
+            return await self._follow({**request, type_.name: sid}, receive, created=True)
+
+    async def _follow(self, request: JsonObject, receive: Receive[T], *, created: bool) -> T:
+        type_, address = _object_of(request)
+        make: MakeStream
+        if type_ is DOCUMENT:
+            make = partial(
+                DocumentStream, self._http, request["document"], created, on_event=self._on_event
+            )
+        else:
+            known = None
+            if "revision" in request and type_.has_items:
+                known = await self._http.call("GET", self._http.path_to(address, type_))
+                self._checked(known, type_)
+            make = partial(
+                CollectionStream,
+                self._http,
+                type_,
+                request,
+                known=known,
+                created=created,
+                on_event=self._on_event,
+            )
+        return await self._streams.follow(make, receive)
 
     async def _patch(self, request: JsonObject) -> JsonObject:
         kind = next(kind for kind in PATCH_TYPES if kind in request)
@@ -211,8 +245,15 @@ class RestTransport:
             document.setdefault("updated_by", self._identity)
         return {"document": document}
 
-    def _checked(self, document: JsonObject) -> JsonObject:
-        """Return `document` if it is one; otherwise the reply is not from Syncline."""
-        if not str(document.get("revision")).isdigit() or not isinstance(document.get("sid"), str):
-            raise self._http.lost(ValueError("the reply is not a document"))
-        return document
+    def _checked(self, body: JsonObject, type_: ObjectType = DOCUMENT) -> JsonObject:
+        """Return `body` if it is an object of that type; otherwise the reply is not Syncline's."""
+        has_revision = type_.has_messages or str(body.get("revision")).isdigit()
+        if not has_revision or not isinstance(body.get("sid"), str):
+            raise self._http.lost(ValueError(f"the reply is not a {type_.name}"))
+        return body
+
+
+def _object_of(request: JsonObject) -> tuple[ObjectType, str | None]:
+    """The type and the address that a request names; of `open` without any, a document."""
+    type_ = next((each for each in TYPES if each.name in request), DOCUMENT)
+    return type_, request.get(type_.name)

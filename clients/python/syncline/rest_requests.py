@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 
 from syncline_protocol.errors import Code
+from syncline_protocol.objects import TYPES
 
 from .errors import InvalidRequest
 from .snapshot import JsonObject
@@ -21,8 +22,9 @@ PATCH_TYPES = {
 def form_of(request: JsonObject) -> dict[str, str]:
     """Form parameters for a create or an update."""
     form: dict[str, str] = {}
-    if request["do"] == "open" and "document" in request:
-        form["UniqueName"] = request["document"]
+    named = next((request[each.name] for each in TYPES if each.name in request), None)
+    if request["do"] == "open" and named is not None:
+        form["UniqueName"] = named
     if "data" in request:
         form["Data"] = orjson.dumps(request["data"]).decode()
     if "ttl" in request:

@@ -39,6 +39,7 @@ class StreamSubscription:
         self.header = header
         self.handles: set[Emitter[StreamEvent]] = set()
         self.on_lost: Callable[[], None] = lambda: None
+        self._announced = header.revision
         self._own: dict[str, None] = {}  # SIDs of own messages without their events
         self._order: EventOrder[JsonObject | Missed | ExpiryChanged | Removal] = EventOrder(
             queue_bound, self._deliver, self._overflow
@@ -112,10 +113,11 @@ class StreamSubscription:
             case "missed":
                 self._order.put(Missed(count=message["count"]), may_be_early=may_be_early)
             case "expiry":
-                before = self.header.revision
                 self.wrote_header(message[self.type])
-                if self.header.revision == before:
-                    return
+                revision = int(message[self.type]["revision"])
+                if revision <= self._announced:
+                    return  # over REST the state may come again
+                self._announced = revision
                 changed = ExpiryChanged(
                     revision=message[self.type]["revision"],
                     date_expires=self.header.date_expires,

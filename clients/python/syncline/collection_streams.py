@@ -1,0 +1,97 @@
+"""Event streams of lists, maps and streams over REST (docs/protocol.md, section 9)."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from syncline_protocol.objects import ObjectType
+
+from .document_streams import ObjectStream, OnState
+from .header import JsonObject
+from .http import Http
+from .transport import EventHandler
+
+__all__ = ["CollectionStream"]
+
+
+class CollectionStream(ObjectStream):
+    """Follows one list, map or stream."""
+
+    def __init__(
+        self,
+        http: Http,
+        type_: ObjectType,
+        request: JsonObject,
+        on_state: OnState,
+        *,
+        known: JsonObject | None,
+        created: bool,
+        on_event: EventHandler,
+    ) -> None:
+        """
+        Args:
+            request: the `open` request; it has the SID.
+            on_state: called with the first state.
+            known: the header, if the request resumes from a revision; else None.
+            created: whether the client has just created the object.
+            on_event: called with each event in the form of the native protocol.
+        """
+        path = f"{http.path_to(request[type_.name], type_)}/Events"
+        query = urlencode(_part_of(request))
+        revision = int(request["revision"]) if known is not None else None
+        super().__init__(http, f"{path}?{query}" if query else path, revision)
+        self._type = type_
+        self._known = known
+        self._created = created
+        self._on_state = on_state
+        self._on_event = on_event
+
+    def _began(self) -> None:
+        # The server sends no state where nothing has changed since the revision, so the stream
+        # itself is the reply; a state that comes has the changes.
+        if self._known is not None and not self.opened:
+            resumed = {"changes": [], "more_since": str(self._revision)}
+            self._open({self._type.name: self._known, **resumed})
+
+    def _take(self, name: str, data: JsonObject) -> None:
+        if name != "state":
+            self._on_event({"event": name, **data})
+        elif not self.opened:
+            self._open(data)
+        elif "changes" in data or data.get("reset"):
+            self._resume(data)
+        elif self._type.has_messages:
+            self._on_event({"event": "expiry", **data})
+        self._move(data)
+
+    def _open(self, ok: JsonObject) -> None:
+        self._on_state(ok[self._type.name]["sid"], {"created": self._created, **ok})
+        self.opened = True
+
+    def _resume(self, data: JsonObject) -> None:
+        """Process the changes since the revision from which the stream was resumed."""
+        header = data[self._type.name]
+        if data.get("reset"):
+            self._on_event({"event": "reset", self._type.name: header})
+            return
+        revision = data.get("more_since") or header["revision"]
+        changed = {self._type.name: {**header, "revision": revision}, "changes": data["changes"]}
+        self._on_event({"event": "items", **changed})
+
+    def _move(self, data: JsonObject) -> None:
+        """Remember the revision to resume from, which is the `id` of the event."""
+        revision = data.get("more_since") or data[self._type.name].get("revision")
+        if revision is not None and self._type.has_items:
+            self._revision = int(revision)
+
+
+def _part_of(request: JsonObject) -> list[tuple[str, Any]]:
+    """Query parameters for the part that an `open` request names."""
+    if "prefix" in request:
+        return [("Prefix", request["prefix"])]
+    return [
+        (name, key)
+        for name, several in (("Key", "keys"), ("Index", "indexes"))
+        for key in request.get(several, ())
+    ]
