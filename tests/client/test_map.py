@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.api import unique
-from support.listening import EventRecorder
+from support.listening import EventReader
 from support.server import RunningServer
 from support.socket import WAIT
 from syncline import (
@@ -27,13 +27,6 @@ from syncline import (
     UsageError,
     connect,
 )
-
-
-def record(map: Map) -> EventRecorder:
-    recorder = EventRecorder()
-    for name in ("item_added", "item_updated", "item_removed", "expiry", "reset", "removed"):
-        map.on(name, recorder)
-    return recorder
 
 
 @pytest.fixture
@@ -78,7 +71,7 @@ class TestOpening:
         assert players.sid.startswith("MP") and players.unique_name is None
 
     async def test_its_expiry_is_changed_and_announced(self, players: Map, theirs: Map) -> None:
-        others = record(theirs)
+        others = EventReader(theirs)
         await players.set_ttl(60)
         event = await others.next()
         assert event.name == "expiry" and event.date_expires == theirs.date_expires is not None
@@ -99,7 +92,7 @@ class TestItems:
         assert missing.value.code == 54201
 
     async def test_each_change_comes_as_an_event(self, players: Map, theirs: Map) -> None:
-        mine, others = record(players), record(theirs)
+        mine, others = EventReader(players), EventReader(theirs)
         await players.set("a", {"n": 1})
         await theirs.patch("a", merge={"n": 2})
         for recorder in (mine, others):
@@ -209,7 +202,7 @@ class TestItems:
 
 class TestBatches:
     async def test_all_or_nothing(self, players: Map, theirs: Map) -> None:
-        others = record(theirs)
+        others = EventReader(theirs)
         await players.set("b", {"n": 0})
         await others.next()
         async with players.batch() as batch:
@@ -235,7 +228,7 @@ class TestBatches:
         assert await players.get("a") is not None
 
     async def test_its_changes_are_local(self, players: Map) -> None:
-        mine = record(players)
+        mine = EventReader(players)
         async with players.batch(collection_ttl=60) as batch:
             batch.set("a", {})
             batch.set("b", {})
@@ -273,7 +266,7 @@ class TestParts:
         await players.close()
         by_keys = await client.map(theirs.sid, keys=["a1", "b1"])
         by_prefix = await client.map(theirs.sid, prefix="a")
-        keyed, prefixed = record(by_keys), record(by_prefix)
+        keyed, prefixed = EventReader(by_keys), EventReader(by_prefix)
         for key in ("a1", "a2", "b1", "c1", "b2"):
             await theirs.set(key, {})
         last = await theirs.set("a3", {})
@@ -305,7 +298,7 @@ class TestParts:
     ) -> None:
         name = unique()
         handles = await asyncio.gather(*(client.map(name, keys=[key]) for key in "abcdef"))
-        recorders = [record(each) for each in handles]
+        recorders = [EventReader(each) for each in handles]
         theirs = await rival.map(name)
         for key in "fedcba":
             await theirs.set(key, {})

@@ -9,7 +9,7 @@ from typing import Any
 from support.socket import WAIT
 from syncline import Client, ConnectionState, Document, StateChanged
 
-__all__ = ["EventRecorder", "all_quiet", "record_events", "state"]
+__all__ = ["EventReader", "EventRecorder", "all_quiet", "record_events", "state"]
 
 
 class EventRecorder:
@@ -25,6 +25,26 @@ class EventRecorder:
         """Take the oldest queued event; wait if there is none."""
         async with asyncio.timeout(WAIT):
             return await self._queue.get()
+
+    async def until(self, wanted: Callable[[Any], object]) -> list[Any]:
+        """Take all events up to the first for which `wanted` is true; wait for it."""
+        taken = [await self.next()]
+        while not wanted(taken[-1]):
+            taken.append(await self.next())
+        return taken
+
+
+class EventReader:
+    """Takes the events of a handle one by one, in their order."""
+
+    def __init__(self, handle: Any) -> None:
+        """`handle`: of a list, map or stream, or a replica."""
+        self._events = handle.events()
+
+    async def next(self) -> Any:
+        """Take the oldest event; wait if there is none."""
+        async with asyncio.timeout(WAIT):
+            return await anext(self._events)
 
     async def until(self, wanted: Callable[[Any], object]) -> list[Any]:
         """Take all events up to the first for which `wanted` is true; wait for it."""

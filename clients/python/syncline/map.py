@@ -62,3 +62,5 @@ class Map(Collection[str]):
             raise InvalidRequest.local(
                 Code.INVALID_ITEM_KEY, f"The key of an item is a str, not {type(key).__name__}."
             )
+        if not key:
+            raise InvalidRequest.local(Code.INVALID_ITEM_KEY, "The key of an item is empty.")

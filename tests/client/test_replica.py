@@ -1,0 +1,285 @@
+"""Live replicas, on a real server and over both transports."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from support.api import unique
+from support.listening import EventReader
+from support.peer import PeerConnection, peer
+from support.proxy import Proxy
+from support.server import RunningServer
+from support.socket import WAIT
+from syncline import (
+    Client,
+    ConnectionLost,
+    HandleClosed,
+    Map,
+    NotFound,
+    Replica,
+    RequestTimeout,
+    SynclineError,
+    connect,
+)
+
+SID = "MP" + "0a" * 16
+
+DATE = "2026-01-31T00:00:00.000Z"
+
+
+async def fill(map: Map, keys: list[str]) -> None:
+    for start in range(0, len(keys), 100):
+        async with map.batch() as batch:
+            for key in keys[start : start + 100]:
+                batch.set(key, {"key": key})
+
+
+async def stored(map: Map) -> dict[str, str]:
+    """Revisions by key, as the server has them."""
+    return {key: item.revision async for key, item in map.items()}
+
+
+async def equal(replica: Replica[str], map: Map) -> None:
+    """Return when a replica is what the server has, with no writer left."""
+    expected = await stored(map)
+    async with asyncio.timeout(WAIT):
+        while {key: item.revision for key, item in replica.items()} != expected:
+            await asyncio.sleep(0.01)
+    assert list(replica) == sorted(expected)
+
+
+async def test_it_has_all_items_and_follows_every_change(client: Client, rival: Client) -> None:
+    theirs = await rival.map(unique())
+    keys = [f"{n:03}" for n in range(620)]
+    await fill(theirs, keys)
+    players = await client.map(theirs.sid)
+    async with players.replica() as replica:
+        assert replica.complete and len(replica) == 620
+        assert list(replica) == keys and replica["007"].data == {"key": "007"}
+        assert replica.get("none") is None and "none" not in replica
+        events = EventReader(replica)
+        await theirs.set("007", {"n": 1})
+        await players.remove("008")
+        await theirs.set("new", {"n": 2})
+        updated, removed, added = [await events.next() for _ in range(3)]
+        assert (updated.name, updated.previous.data) == ("item_updated", {"key": "007"})
+        assert (removed.name, removed.is_local, removed.data) == (
+            "item_removed",
+            True,
+            {"key": "008"},
+        )
+        assert (added.name, added.is_local) == ("item_added", False)
+        assert replica["new"].data == {"n": 2} and "008" not in replica
+        await theirs.remove_map()
+        assert (await events.next()).name == "removed"
+    with pytest.raises(NotFound):
+        await client.map(theirs.sid)
+
+
+async def test_a_part_of_a_map(client: Client, rival: Client) -> None:
+    theirs = await rival.map(unique())
+    await fill(theirs, ["a1", "a2", "b1", "c1"])
+    # The handle itself has another part: the client opens one that contains both.
+    players = await client.map(theirs.sid, keys=["c1"])
+    async with players.replica(prefix="a") as replica, players.replica() as other:
+        assert list(replica) == ["a1", "a2"] and list(other) == ["c1"]
+        events = EventReader(replica)
+        await fill(theirs, ["b1", "c1", "a3"])
+        assert (await events.next()).key == "a3"
+        assert list(replica) == ["a1", "a2", "a3"]
+
+
+async def test_waiting_ends_with_the_replica(client: Client) -> None:
+    players = await client.map()
+    replica = players.replica()
+    await replica.close()
+    with pytest.raises(HandleClosed):
+        await replica.ready()
+    assert [event async for event in replica.events()] == []
+    gone = players.replica()
+    await players.remove_map()
+    async with asyncio.timeout(WAIT):
+        async for _ in gone.events():
+            pass
+        assert players.removed
+
+
+async def test_it_follows_a_list(client: Client, rival: Client) -> None:
+    tasks = await client.list()
+    async with tasks.replica() as replica:
+        events = EventReader(replica)
+        for n in range(11):
+            await tasks.append({"n": n})
+        for _ in range(11):
+            await events.next()
+        assert list(replica) == list(range(11)) and replica[10].data == {"n": 10}
+
+
+@pytest.fixture
+async def proxy(server: RunningServer) -> AsyncIterator[Proxy]:
+    async with Proxy(server) as proxy:
+        yield proxy
+
+
+class Writer:
+    """Writes at random; an outcome that is not known is no error."""
+
+    def __init__(self, map: Map, seed: int) -> None:
+        self._map = map
+        self._random = random.Random(seed)
+
+    async def run(self, steps: int) -> None:
+        for step in range(steps):
+            key = f"k{self._random.randrange(12)}"
+            try:
+                await self._write(key, step)
+            except (NotFound, RequestTimeout, ConnectionLost):
+                pass
+
+    async def _write(self, key: str, step: int) -> None:
+        match self._random.randrange(6):
+            case 0 | 1:
+                await self._map.set(key, {"step": step})
+            case 2:
+                await self._map.remove(key)
+            case 3:
+                await self._map.patch(key, merge={"at": step})
+            case 4:
+                await self._map.mutate(key, lambda data: {**data, "n": data.get("n", 0) + 1})
+            case _:
+                async with self._map.batch() as batch:
+                    batch.set(key, {"batch": step})
+                    batch.set(f"{key}/b", {"batch": step})
+
+
+@pytest.mark.parametrize("transport", ["websocket", "rest"])
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_replicas_of_two_clients_end_with_the_servers_state(
+    server: RunningServer, proxy: Proxy, transport: Any, seed: int
+) -> None:
+    """Both write at random, while the connections of one break again and again."""
+    options: dict[str, Any] = {"backoff_initial": 0.01, "backoff_limit": 0.1}
+    shaken = connect(proxy.url, token=server.token("alice"), transport=transport, **options)
+    calm = connect(server.url, token=server.token("bob"))
+    async with shaken as alice, calm as bob:
+        mine = await alice.map(unique())
+        theirs = await bob.map(mine.sid)
+        heard: dict[str, list[Any]] = {}
+
+        async def listen(replica: Replica[str]) -> None:
+            async for event in replica.events():
+                heard.setdefault(event.key, []).append(event)  # type: ignore[union-attr]
+
+        async with mine.replica() as first, theirs.replica() as second:
+            listening = asyncio.create_task(listen(first))
+            writers = [asyncio.create_task(Writer(each, seed).run(60)) for each in (mine, theirs)]
+            while not all(each.done() for each in writers):
+                await asyncio.wait(writers, timeout=0.15)
+                proxy.cut()
+            await asyncio.gather(*writers)
+            await equal(first, theirs)
+            await equal(second, theirs)
+            listening.cancel()
+            for key, events in heard.items():
+                orders = [event.order for event in events]
+                assert orders == sorted(set(orders)), key
+
+
+async def test_a_slow_listener_learns_that_items_changed(server: RunningServer) -> None:
+    async with connect(server.url, token=server.token(), event_queue=4) as client:
+        players = await client.map()
+        slow = players.events()
+        async with players.replica() as replica:
+            for n in range(10):
+                await players.set(f"{n}", {})
+            await equal(replica, players)
+        names = [(await anext(slow)).name for _ in range(2)]
+        assert names[0] == "reset" and set(names) <= {"reset", "item_added"}
+
+
+def header(revision: int) -> dict[str, Any]:
+    named = {"sid": SID, "unique_name": None, "revision": str(revision), "date_created": DATE}
+    dates = {"date_updated": DATE, "date_expires": None}
+    return {**named, **dates, "created_by": "alice", "updated_by": "alice"}
+
+
+def item(key: str, revision: int) -> dict[str, Any]:
+    return {
+        "key": key,
+        "data": {"at": revision},
+        **{k: v for k, v in header(revision).items() if k not in ("sid", "unique_name")},
+    }
+
+
+class TestReset:
+    async def reply(self, connection: PeerConnection, do: str, **ok: Any) -> dict[str, Any]:
+        request = await connection.receive()
+        assert request["do"] == do, request
+        await connection.ok(**ok)
+        return request
+
+    async def test_pages_decide_after_a_break(self) -> None:
+        options: dict[str, Any] = {"backoff_initial": 0.01}
+        async with peer() as server, connect(server.url, token="t", **options) as client:
+            connection = await server.next()
+            opening = asyncio.create_task(client.map("players"))
+            request = await self.reply(connection, "open", created=False, map=header(9))
+            assert request["items"] is False
+            players = await opening
+            replica = players.replica()
+            items = [item("a", 1), item("b", 2), item("c", 9)]
+            await self.reply(connection, "items", map=header(9), items=items, next=None)
+            await replica.ready()
+            events = EventReader(replica)
+            await connection.socket.close(4000)
+            connection = await server.next()
+            request = await self.reply(connection, "open", map=header(20), reset=True)
+            assert (request["map"], request["revision"]) == (SID, "9")
+            assert (await events.next()).name == "reset" and not replica.complete
+            items = [item("a", 1), item("c", 15), item("d", 16)]
+            await self.reply(connection, "items", map=header(20), items=items, next=None)
+            await replica.ready()
+            heard = [await events.next() for _ in range(3)]
+            assert [(event.name, event.key) for event in heard] == [
+                ("item_updated", "c"),
+                ("item_added", "d"),
+                ("item_removed", "b"),
+            ]
+
+    async def test_the_bare_event_of_an_own_write_has_the_data_of_its_request(self) -> None:
+        async with peer() as server, connect(server.url, token="t") as client:
+            connection = await server.next()
+            opening = asyncio.create_task(client.map("players"))
+            await self.reply(connection, "open", created=True, map=header(1))
+            players = await opening
+            events = EventReader(players)
+            writing = asyncio.create_task(players.set("a", {"at": 2}))
+            written = item("a", 2)
+            del written["data"]
+            await self.reply(connection, "set", map=header(2), kind="added", item=written)
+            await connection.send(
+                event="items", map=header(2), changes=[{"kind": "added", **written}]
+            )
+            assert (await writing).data == {"at": 2}
+            event = await events.next()
+            assert (event.data, event.is_local) == ({"at": 2}, True)
+            # One whose data the client does not know is asked for again.
+            unknown = item("b", 3)
+            del unknown["data"]
+            await connection.send(
+                event="items", map=header(3), changes=[{"kind": "added", **unknown}]
+            )
+            request = await connection.receive()
+            assert (request["do"], request["revision"]) == ("open", "2")
+            changes = [{"kind": "added", **item("b", 3)}]
+            await connection.ok(map=header(3), changes=changes, more_since=None)
+            assert (await events.next()).data == {"at": 3}
+
+
+def test_errors_are_those_of_the_package() -> None:
+    assert issubclass(HandleClosed, SynclineError)
