@@ -6,11 +6,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-PYTHON_ONLY = {"connector", "proxies"}
-"""JavaScript connects in the constructor of `Client`, and a browser chooses the proxy itself."""
+PYTHON_ONLY = {"connector", "object_state", "opening", "own_writes", "proxies"}
+"""JavaScript connects in the constructor of `Client`, declares interfaces in comments, and has no
+limit of lines that would keep own writes apart; a browser chooses the proxy itself."""
 
-JAVASCRIPT_ONLY = {"protocol", "queue", "wakeups"}
-"""What `syncline_protocol` and `asyncio` give to Python; and events that only a page has."""
+JAVASCRIPT_ONLY = {"data", "item_requests", "protocol", "queue", "wakeups"}
+"""What `syncline_protocol`, `asyncio` and bytes give to Python; what its collections do themselves;
+and events that only a page has."""
 
 
 def python_names(folder: str) -> set[str]:

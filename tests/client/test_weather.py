@@ -450,7 +450,7 @@ class TestFallback:
         self, server: RunningServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("syncline.dialer.REST_BESIDE_AFTER", 0.05)
-        monkeypatch.setattr("syncline.document_streams.STOOD_AFTER", 0.01)
+        monkeypatch.setattr("syncline.event_streams.STOOD_AFTER", 0.01)
         async with Proxy(server, keeps_alive=False) as gateway:
             with DocumentsApi(server) as api:
                 gateway.swallows_upgrades = True

@@ -37,8 +37,6 @@ from .event_queue import EventQueue
 from .events import (
     ConnectionState,
     DocumentEvent,
-    ExpiryChanged,
-    ObjectRemoved,
     Removed,
     StateChanged,
     Updated,
@@ -48,6 +46,7 @@ from .item_events import CollectionEvent, ItemAdded, ItemEvent, ItemRemoved, Ite
 from .list import List
 from .map import Map
 from .mutation import Mutator
+from .object_events import ExpiryChanged, ObjectRemoved
 from .pages import Page
 from .replica import Replica
 from .snapshot import JsonObject, Snapshot

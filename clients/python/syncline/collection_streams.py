@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from syncline_protocol.objects import ObjectType
 
-from .document_streams import ObjectStream, OnState
+from .event_streams import ObjectStream, OnState
 from .header import JsonObject
 from .http import Http
 from .transport import EventHandler

@@ -10,12 +10,13 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from .event_order import EventOrder
-from .events import ExpiryChanged, ObjectRemoved, Removal
+from .events import Removal
 from .header import Header, JsonObject
 from .item import key_of
 from .item_events import CollectionEvent, ItemEvent, Reset, parse_change
 from .item_types import CollectionType
 from .mutation_queue import MutationQueue
+from .object_events import ExpiryChanged, ObjectRemoved
 from .own_writes import OwnWrites
 from .part import Part, containing
 from .transport import Receive

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Generic
 
 from syncline_protocol import dates
 
-from .events import ExpiryChanged, ObjectRemoved
 from .header import JsonObject
 from .item import Item, K, key_of
+from .object_events import ExpiryChanged, ObjectRemoved
 
 __all__ = [
     "COLLECTION_EVENTS",

@@ -38,7 +38,11 @@ class Part:
             InvalidRequest: keys and a prefix, no key, or too many.
         """
         if keys is None:
-            return cls(prefix=prefix)
+            return cls(prefix=prefix or None)
+        if isinstance(keys, str):
+            raise InvalidRequest.local(
+                Code.INVALID_PARAMETER, "The keys of a part are several: give a list of them."
+            )
         found = frozenset(keys)
         if prefix is not None:
             raise InvalidRequest.local(Code.INVALID_PARAMETER, "Give keys or a prefix, not both.")

@@ -15,9 +15,8 @@ from syncline_protocol.errors import Code
 from syncline_protocol.objects import DOCUMENT, TYPES, ObjectType
 from syncline_protocol.sids import is_sid_of
 
-from .collection_requests import CollectionRequests
 from .collection_streams import CollectionStream
-from .document_streams import DocumentStream, MakeStream, ObjectStreams
+from .document_streams import DocumentStream
 from .errors import (
     ClientClosed,
     Conflict,
@@ -25,8 +24,10 @@ from .errors import (
     NotFound,
     RequestError,
 )
+from .event_streams import MakeStream, ObjectStreams
 from .http import Http
 from .proxies import Proxy
+from .rest_items import RestItems
 from .rest_requests import PATCH_TYPES, form_of, headers_of
 from .snapshot import JsonObject
 from .token import Claims
@@ -154,7 +155,7 @@ class RestTransport:
                 self._streams.unfollow(request[type_.name])
                 return receive({})
             case _ if type_ is not DOCUMENT and address is not None:
-                requests = CollectionRequests(self._http, type_, address)
+                requests = RestItems(self._http, type_, address)
                 return self._hand(receive, await requests.carry_out(request))
             case "get":
                 return self._hand(receive, await self._document("GET", request))

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 import orjson
 
-from .events import ExpiryChanged, ObjectRemoved
 from .header import JsonObject
+from .object_events import ExpiryChanged, ObjectRemoved
 
 __all__ = ["STREAM_EVENTS", "MessagePublished", "Missed", "StreamEvent", "merge_stream_event"]
 

@@ -12,8 +12,9 @@ from syncline_protocol.objects import STREAM
 
 from .emitter import Emitter
 from .event_order import EventOrder
-from .events import ExpiryChanged, ObjectRemoved, Removal
+from .events import Removal
 from .header import Header, JsonObject
+from .object_events import ExpiryChanged, ObjectRemoved
 from .stream_events import MessagePublished, Missed, StreamEvent
 from .transport import Receive
 

@@ -19,7 +19,7 @@ from .header import JsonObject
 from .http import Http, segment
 from .rest_requests import PATCH_TYPES, form_of, headers_of
 
-__all__ = ["CollectionRequests"]
+__all__ = ["RestItems"]
 
 PAGE_LIMIT = 100
 """Maximum number of items in a page over REST."""
@@ -30,7 +30,7 @@ _LAST = "\U0010ffff"
 """The last character: appended to a prefix it is behind all keys that begin with the prefix."""
 
 
-class CollectionRequests:
+class RestItems:
     """Carries out requests for one object, other than `open`."""
 
     def __init__(self, http: Http, type_: ObjectType, address: str) -> None:
