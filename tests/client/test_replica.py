@@ -32,11 +32,11 @@ SID = "MP" + "0a" * 16
 DATE = "2026-01-31T00:00:00.000Z"
 
 
-async def fill(map: Map, keys: list[str]) -> None:
+async def fill(map: Map, keys: list[str], size: int = 0) -> None:
     for start in range(0, len(keys), 100):
         async with map.batch() as batch:
             for key in keys[start : start + 100]:
-                batch.set(key, {"key": key})
+                batch.set(key, {"key": key, **({"fill": "x" * size} if size else {})})
 
 
 async def stored(map: Map) -> dict[str, str]:
@@ -188,6 +188,27 @@ async def test_replicas_of_two_clients_end_with_the_servers_state(
             for key, events in heard.items():
                 orders = [event.order for event in events]
                 assert orders == sorted(set(orders)), key
+
+
+async def test_a_client_that_did_not_read_catches_up(server: RunningServer, proxy: Proxy) -> None:
+    """The server cannot send while another client makes thousands of changes."""
+    options: dict[str, Any] = {"probe_after": 600, "request_timeout": 600}
+    async with (
+        connect(proxy.url, token=server.token("alice"), transport="websocket", **options) as alice,
+        connect(server.url, token=server.token("bob")) as bob,
+    ):
+        theirs = await bob.map(unique())
+        await fill(theirs, ["kept", "removed"])
+        mine = await alice.map(theirs.sid)
+        async with mine.replica() as replica:
+            proxy.stall()
+            await theirs.remove("removed")
+            for version in range(15):
+                keys = [f"{n:04}/{version if n < 50 else 0}" for n in range(100)]
+                await fill(theirs, keys, 5_000)
+            proxy.release()
+            await equal(replica, theirs)
+            assert "removed" not in replica and "kept" in replica
 
 
 async def test_a_slow_listener_learns_that_items_changed(server: RunningServer) -> None:
