@@ -5,6 +5,11 @@ async with syncline.connect("http://127.0.0.1:8040", token=token) as client:
     await document.update({"color": "red"})
     async for event in document.events():
         print(event.name, event.data)
+
+    players = await client.map("players")
+    await players.set("alice", {"score": 1})
+    async with players.replica() as replica:
+        print(replica["alice"].data)
 """
 
 from .batch import Batch
