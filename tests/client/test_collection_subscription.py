@@ -61,7 +61,10 @@ class Scenario:
         first = Header.of(header(opened))
         self.subscription = CollectionSubscription(MAP, first, WHOLE, 10)
         self.items: ReplicaItems[str] = ReplicaItems(self._announce)
-        self.subscription.attach(Listener(part=WHOLE, emit=self._take, end=lambda error: None))
+        listener = Listener(
+            part=WHOLE, emit=self._take, end=lambda error: None, confirm=self.items.confirm
+        )
+        self.subscription.attach(listener)
         self.announced: list[list[Any]] = []
         self._asked: list[bool] = []
 
@@ -88,7 +91,8 @@ class Scenario:
     def _page(self, step: dict[str, Any]) -> None:
         if self._asked and not self._asked.pop(0):
             return
-        self.items.read([Item.parse(item(*each)) for each in step["items"]])
+        page = [Item.parse(item(*each)) for each in step["items"]]
+        self.items.read(page, self.subscription.since)
         if step["next"] is None:
             self.items.finish(step["revision"])
 
@@ -139,3 +143,49 @@ def test_vectors(vector: dict[str, Any]) -> None:
             assert scenario.subscription.since == step["since"], step
         if "complete" in step:
             assert scenario.items.complete is step["complete"], step
+
+
+class TestRemovalsThatAreNotReplayed:
+    """The server does not replay the removal of an item that was added after the given revision.
+
+    The client may have it all the same.
+    """
+
+    def resumed(self, scenario: Scenario, revision: int, *changes: dict[str, Any]) -> None:
+        scenario.announced = []
+        _, receive = scenario.subscription.reopening()
+        receive({"map": header(revision), "changes": list(changes), "more_since": None})
+
+    def opened(self) -> Scenario:
+        scenario = Scenario(1)
+        scenario.do({"do": "page", "revision": 1, "items": [["a", 1]], "next": None})
+        return scenario
+
+    def test_of_an_own_write(self) -> None:
+        scenario = self.opened()
+        scenario.do({"do": "reply", "change": ["added", "b", 2]})
+        self.resumed(scenario, 5)
+        assert scenario.announced == [["added", "b", 2, True], ["removed", "b", 5, False]]
+        assert list(scenario.items.items) == ["a"]
+
+    def test_of_an_item_that_a_page_has_brought_before_its_event(self) -> None:
+        scenario = Scenario(1)
+        scenario.items.ask()
+        page = [Item.parse(item(*each)) for each in (("a", 1), ("b", 3), ("c", 4), ("d", 7))]
+        scenario.items.read(page, since=1)
+        scenario.items.finish(4)
+        self.resumed(scenario, 6, change("added", "c", 4))
+        assert scenario.announced == [["removed", "b", 6, False]]
+        assert list(scenario.items.items) == ["a", "c", "d"]
+
+    def test_of_a_change_that_came_while_others_were_missing(self) -> None:
+        scenario = self.opened()
+        scenario.subscription.opened_again({"map": header(1)})
+        changes = [["added", "b", 2], ["added", "c", 3], ["removed", "a", 4]]
+        scenario.do({"do": "event", "revision": 4, "changes": changes})
+        assert len(scenario.announced) == 3
+        assert (scenario.subscription.is_lost, scenario.subscription.since) == (True, 1)
+        self.resumed(scenario, 6, change("added", "c", 3), change("removed", "a", 4))
+        assert scenario.announced == [["removed", "b", 6, False]]
+        assert list(scenario.items.items) == ["c"]
+        assert (scenario.subscription.is_lost, scenario.subscription.since) == (False, 6)

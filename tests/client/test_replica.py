@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -47,9 +48,11 @@ async def stored(map: Map) -> dict[str, str]:
 async def equal(replica: Replica[str], map: Map) -> None:
     """Return when a replica is what the server has, with no writer left."""
     expected = await stored(map)
-    async with asyncio.timeout(WAIT):
-        while {key: item.revision for key, item in replica.items()} != expected:
-            await asyncio.sleep(0.01)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(WAIT):
+            while {key: item.revision for key, item in replica.items()} != expected:
+                await asyncio.sleep(0.01)
+    assert {key: item.revision for key, item in replica.items()} == expected
     assert list(replica) == sorted(expected)
 
 
@@ -127,9 +130,14 @@ async def proxy(server: RunningServer) -> AsyncIterator[Proxy]:
 
 
 class Writer:
-    """Writes at random; an outcome that is not known is no error."""
+    """Writes at random; an outcome that is not known is no error.
+
+    Attributes:
+        written: revisions that it wrote, and whose data the client knows in any case.
+    """
 
     def __init__(self, map: Map, seed: int) -> None:
+        self.written: list[str] = []
         self._map = map
         self._random = random.Random(seed)
 
@@ -144,17 +152,21 @@ class Writer:
     async def _write(self, key: str, step: int) -> None:
         match self._random.randrange(6):
             case 0 | 1:
-                await self._map.set(key, {"step": step})
+                item = await self._map.set(key, {"step": step})
             case 2:
-                await self._map.remove(key)
+                return await self._map.remove(key)
             case 3:
+                # The reply to a repeated patch may lack the data.
                 await self._map.patch(key, merge={"at": step})
+                return
             case 4:
-                await self._map.mutate(key, lambda data: {**data, "n": data.get("n", 0) + 1})
+                item = await self._map.mutate(key, lambda data: {**data, "n": data.get("n", 0) + 1})
             case _:
                 async with self._map.batch() as batch:
                     batch.set(key, {"batch": step})
                     batch.set(f"{key}/b", {"batch": step})
+                return
+        self.written.append(item.revision)
 
 
 @pytest.mark.parametrize("transport", ["websocket", "rest"])
@@ -177,7 +189,9 @@ async def test_replicas_of_two_clients_end_with_the_servers_state(
 
         async with mine.replica() as first, theirs.replica() as second:
             listening = asyncio.create_task(listen(first))
-            writers = [asyncio.create_task(Writer(each, seed).run(60)) for each in (mine, theirs)]
+            own = mine.events()
+            both = [Writer(each, seed + n) for n, each in enumerate((mine, theirs))]
+            writers = [asyncio.create_task(each.run(60)) for each in both]
             while not all(each.done() for each in writers):
                 await asyncio.wait(writers, timeout=0.15)
                 proxy.cut()
@@ -188,6 +202,10 @@ async def test_replicas_of_two_clients_end_with_the_servers_state(
             for key, events in heard.items():
                 orders = [event.order for event in events]
                 assert orders == sorted(set(orders)), key
+            await mine.remove_map()
+            local = [each.revision async for each in own if getattr(each, "is_local", False)]
+            assert sorted(set(both[0].written) - set(local)) == []
+            assert len(local) == len(set(local))
 
 
 async def test_a_client_that_did_not_read_catches_up(server: RunningServer, proxy: Proxy) -> None:

@@ -35,7 +35,8 @@ class CollectionStream(ObjectStream):
             on_state: called with the first state.
             known: the header, if the request resumes from a revision; else None.
             created: whether the client has just created the object.
-            on_event: called with each event in the form of the native protocol.
+            on_event: called with each event in the form of the native protocol, and with
+                `resumed`, which has what a native reply to `open` with a revision has.
         """
         path = f"{http.path_to(request[type_.name], type_)}/Events"
         query = urlencode(_part_of(request))
@@ -60,7 +61,8 @@ class CollectionStream(ObjectStream):
         elif not self.opened:
             self._open(data)
         elif "changes" in data or data.get("reset"):
-            self._resume(data)
+            # The changes since the revision from which the stream was resumed.
+            self._on_event({"event": "resumed", **data})
         elif self._type.has_messages:
             self._on_event({"event": "expiry", **data})
         self._move(data)
@@ -68,16 +70,6 @@ class CollectionStream(ObjectStream):
     def _open(self, ok: JsonObject) -> None:
         self._on_state(ok[self._type.name]["sid"], {"created": self._created, **ok})
         self.opened = True
-
-    def _resume(self, data: JsonObject) -> None:
-        """Process the changes since the revision from which the stream was resumed."""
-        header = data[self._type.name]
-        if data.get("reset"):
-            self._on_event({"event": "reset", self._type.name: header})
-            return
-        revision = data.get("more_since") or header["revision"]
-        changed = {self._type.name: {**header, "revision": revision}, "changes": data["changes"]}
-        self._on_event({"event": "items", **changed})
 
     def _move(self, data: JsonObject) -> None:
         """Remember the revision to resume from, which is the `id` of the event."""

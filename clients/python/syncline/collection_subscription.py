@@ -13,7 +13,7 @@ from .event_order import EventOrder
 from .events import Removal
 from .header import Header, JsonObject
 from .item import key_of
-from .item_events import CollectionEvent, ItemEvent, Reset, parse_change
+from .item_events import CollectionEvent, ItemEvent, ItemRemoved, Reset, parse_change
 from .item_types import CollectionType
 from .mutation_queue import MutationQueue
 from .object_events import ExpiryChanged, ObjectRemoved
@@ -34,19 +34,29 @@ class Listener:
         part: the part.
         emit: called with each event.
         end: called when no event follows, with the reason if the client is disconnected.
+        confirm: called with all keys that a message names, and with the revision up to which it
+            completes a replay, else None; after the events.
     """
 
     part: Part
     emit: Callable[[CollectionEvent[Any]], None]
     end: Callable[[Exception | None], None]
+    confirm: Callable[[list[Any], int | None], None] = lambda keys, complete_to: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Changes:
-    """Changes to announce; `complete_to`: after a break they complete what came up to here."""
+    """Changes to announce.
+
+    Attributes:
+        changes: those that were not announced before.
+        keys: of all changes in the message.
+        complete_to: revision up to which they complete a replay after a break, else None.
+    """
 
     changes: list[ItemEvent[Any]]
-    complete_to: int | None = None
+    keys: list[Any]
+    complete_to: int | None
 
 
 _News = _Changes | Reset | ExpiryChanged | Removal
@@ -83,10 +93,15 @@ class CollectionSubscription:
         self._part = part  # what the server sends
         self._needed = part  # what the listeners need
         self._is_behind = False
-        # Changes that came after `since` while it cannot move, so that they are not announced
-        # twice: newest revision by key.
-        self._seen: dict[Any, int] = {}
-        self._replayed_to = 0  # the changes up to here come because of a break
+        # The newest change of each item that came after `since` while it cannot move, so that it is
+        # not announced twice.
+        self._seen: dict[Any, ItemEvent[Any]] = {}
+        # Up to here the changes come because of a break; then None. Items that the client has
+        # received beyond the revision from which the server replays them, and that the replay has
+        # not named yet. The server does not tell that such an item was removed: it thinks that the
+        # client never received it.
+        self._replayed_to: int | None = None
+        self._unnamed: set[Any] = set()
         self._order: EventOrder[_News] = EventOrder(queue_bound, self._deliver, self._overflow)
         self._own = OwnWrites()
         self._removed_here = False
@@ -187,6 +202,8 @@ class CollectionSubscription:
 
     def take(self, message: JsonObject, *, may_be_early: bool) -> None:
         """Process an event of the server, other than a removal."""
+        if message["event"] == "resumed":  # by an event stream over REST
+            return self._resume(message)
         body = message[self.type]
         header = Header.of(body, self.header)
         match message["event"]:
@@ -228,6 +245,9 @@ class CollectionSubscription:
         else:
             more = ok.get("more_since")
             self._replayed_to = header.revision
+            self._unnamed = {
+                key for key, event in self._seen.items() if not isinstance(event, ItemRemoved)
+            }
             changes = [self._parse(each) for each in ok["changes"]]
             up_to = header.revision if more is None else int(more)
             self._receive(changes, up_to, may_be_early=True)
@@ -239,26 +259,42 @@ class CollectionSubscription:
         return parse_change(change, json)
 
     def _receive(self, changes: list[ItemEvent[Any]], up_to: int, *, may_be_early: bool) -> None:
-        fresh = [each for each in changes if each.order > self._seen.get(each.key, 0)]
+        keys = [each.key for each in changes]
+        self._unnamed.difference_update(keys)
+        fresh = [each for each in changes if not self._has_seen(each)]
+        complete_to = None
+        if self._replayed_to is not None and up_to >= self._replayed_to:
+            complete_to, self._replayed_to = self._replayed_to, None
+            for key in self._unnamed:
+                if self._seen[key].order <= complete_to:
+                    fresh.append(ItemRemoved(key=key, order=complete_to))
+            self._unnamed = set()
         if self.is_lost:
-            self._seen.update((each.key, each.order) for each in fresh)
+            self._seen.update((each.key, each) for each in fresh)
         self._advance(up_to)
-        complete_to = up_to if up_to <= self._replayed_to else None
-        news = _Changes(changes=fresh, complete_to=complete_to)
+        news = _Changes(changes=fresh, keys=keys, complete_to=complete_to)
         self._order.put(news, may_be_early=may_be_early)
+
+    def _has_seen(self, change: ItemEvent[Any]) -> bool:
+        seen = self._seen.get(change.key)
+        return seen is not None and change.order <= seen.order
 
     def _advance(self, revision: int) -> None:
         """Record that all changes up to `revision` have come, unless some are missing."""
         if not self.is_lost and revision > self.since:
             self.since = revision
             if self._seen:
-                self._seen = {key: order for key, order in self._seen.items() if order > revision}
+                self._seen = {
+                    key: event for key, event in self._seen.items() if event.order > revision
+                }
 
     def _reset(self, header: Header, *, may_be_early: bool) -> None:
         # Also where the revision is older than before (rule C14).
         self.header = header
         self.since = header.revision
         self._seen.clear()
+        self._unnamed.clear()
+        self._replayed_to = None
         self._order.put(Reset(revision=str(header.revision)), may_be_early=may_be_early)
 
     def _adopt(self, header: Header) -> None:
@@ -277,7 +313,9 @@ class CollectionSubscription:
                 for change in news.changes:
                     self._announce(change)
                 if news.complete_to is not None:
-                    self._announce_own(news.complete_to)
+                    self._announce_own(news.complete_to, is_replayed=True)
+                for listener in list(self.handles):
+                    listener.confirm(news.keys, news.complete_to)
             case Reset():
                 self._announce_own(int(news.revision))
                 self._emit(news)
@@ -290,10 +328,20 @@ class CollectionSubscription:
             self._emit_change(own)
         self._emit_change(replace(change, is_local=True) if is_own else change)
 
-    def _announce_own(self, up_to: int | None) -> None:
-        """Announce own writes whose events were lost or merged into a later one; None: all."""
+    def _announce_own(self, up_to: int | None, *, is_replayed: bool = False) -> None:
+        """Announce own writes whose events were lost or merged into a later one; None: all.
+
+        `is_replayed`: all changes up to there have come. An item that none of them named is gone.
+        """
+        last: dict[Any, ItemEvent[Any]] = {}
         for own in self._own.take_up_to(up_to):
             self._emit_change(own)
+            last[own.key] = own
+        if is_replayed and up_to is not None:
+            for key, own in last.items():
+                if not isinstance(own, ItemRemoved):
+                    removed: ItemRemoved[Any] = ItemRemoved(key=key, order=up_to)
+                    self._announce(removed)
 
     def _announce_removal(self, removal: Removal) -> None:
         # A removal may come twice: by its event, and as the 404 to an `open` in flight.

@@ -67,7 +67,9 @@ class Replica(Mapping[K, Item[K]]):
         self._items: ReplicaItems[K] = ReplicaItems(self._events.emit)
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._closed = False
-        self._listener = Listener(part=part, emit=self._take, end=self._end)
+        self._listener = Listener(
+            part=part, emit=self._take, end=self._end, confirm=self._items.confirm
+        )
         subscription.attach(self._listener)
         self._reading = asyncio.create_task(self._read_all())
 
@@ -184,7 +186,8 @@ class Replica(Mapping[K, Item[K]]):
                 return  # permanently disconnected: `_end` follows
             else:
                 if after is None:
-                    self._items.finish(order)
+                    # Over REST a page has no revision.
+                    self._items.finish(max(order, self._subscription.since))
                     if not self._ready.done():
                         self._ready.set_result(None)
                     return
@@ -197,7 +200,8 @@ class Replica(Mapping[K, Item[K]]):
         def take(ok: JsonObject) -> tuple[K | None, int]:
             # A reset may have come after this task was cancelled, but before it ended.
             if self._reading is me:
-                self._items.read([Item.parse(each) for each in ok["items"]])
+                items = [Item.parse(each) for each in ok["items"]]
+                self._items.read(items, self._subscription.since)
             return ok["next"], int(ok[type_]["revision"])
 
         self._items.ask()

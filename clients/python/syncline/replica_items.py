@@ -33,6 +33,8 @@ class ReplicaItems(Generic[K]):
         # What events changed since the page that is under way was asked for, or, after a reset,
         # since that: newest revision by key.
         self._changed: dict[K, int] = {}
+        # Items of pages that were newer than the events: revision by key.
+        self._ahead: dict[K, int] = {}
 
     @property
     def keys(self) -> list[K]:
@@ -45,13 +47,15 @@ class ReplicaItems(Generic[K]):
         if self._is_first_walk:
             self._changed.clear()
 
-    def read(self, page: list[Item[K]]) -> None:
-        """Process a page."""
+    def read(self, page: list[Item[K]], since: int) -> None:
+        """Process a page; all changes up to the revision `since` have come."""
         for item in page:
             changed = self._changed.get(item.key)
             if changed is not None and (not self._is_first_walk or changed >= item.order):
                 continue
             self._read_one(item)
+            if item.order > since:
+                self._ahead[item.key] = item.order
 
     def finish(self, order: int) -> None:
         """Process that the last page was read; `order` is the revision of the collection."""
@@ -62,8 +66,24 @@ class ReplicaItems(Generic[K]):
         self._changed.clear()
         self.complete, self._is_first_walk = True, False
 
+    def confirm(self, keys: list[K], complete_to: int | None) -> None:
+        """Process that a message has named these keys.
+
+        Args:
+            complete_to: revision up to which the server has replayed all changes since a break,
+                else None. It does not tell that an item was removed that it thinks the client never
+                received: an item of a page that was ahead of the events.
+        """
+        for key in keys:
+            self._ahead.pop(key, None)
+        if complete_to is not None:
+            for key in [key for key, order in self._ahead.items() if order <= complete_to]:
+                del self._ahead[key]
+                self.apply(ItemRemoved(key=key, order=complete_to))
+
     def reset(self) -> None:
         """Process a reset: pages decide what there is."""
+        self._ahead.clear()
         self.complete = self._is_first_walk = False
         self._unconfirmed = set(self.items)
         self._changed.clear()
