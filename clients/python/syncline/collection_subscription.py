@@ -261,7 +261,7 @@ class CollectionSubscription:
     def _receive(self, changes: list[ItemEvent[Any]], up_to: int, *, may_be_early: bool) -> None:
         keys = [each.key for each in changes]
         self._unnamed.difference_update(keys)
-        fresh = [each for each in changes if not self._has_seen(each)]
+        fresh = [each for each in changes if not self._has_come(each)]
         complete_to = None
         if self._replayed_to is not None and up_to >= self._replayed_to:
             complete_to, self._replayed_to = self._replayed_to, None
@@ -275,9 +275,10 @@ class CollectionSubscription:
         news = _Changes(changes=fresh, keys=keys, complete_to=complete_to)
         self._order.put(news, may_be_early=may_be_early)
 
-    def _has_seen(self, change: ItemEvent[Any]) -> bool:
+    def _has_come(self, change: ItemEvent[Any]) -> bool:
+        # Over REST, a stream that was replaced may still deliver events.
         seen = self._seen.get(change.key)
-        return seen is not None and change.order <= seen.order
+        return change.order <= (self.since if seen is None else seen.order)
 
     def _advance(self, revision: int) -> None:
         """Record that all changes up to `revision` have come, unless some are missing."""

@@ -12,7 +12,7 @@ from syncline_protocol.errors import Code
 from .errors import InvalidRequest
 from .header import JsonObject
 
-__all__ = ["WHOLE", "Part", "containing"]
+__all__ = ["KEYS_LIMIT", "WHOLE", "Part", "containing"]
 
 KEYS_LIMIT = 256
 """Maximum number of keys in one part."""

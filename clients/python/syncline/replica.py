@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from syncline_protocol.backoff import Backoff
 from syncline_protocol.errors import Code
@@ -27,12 +27,15 @@ from .item_events import (
     merge_collection_event,
 )
 from .open_objects import OpenObjects
-from .part import Part
+from .part import KEYS_LIMIT, Part
 from .replica_items import ReplicaItems
+from .transport import Receive
 
 __all__ = ["Replica"]
 
 logger = logging.getLogger("syncline")
+
+T = TypeVar("T")
 
 PAGE_LIMIT = 500
 """Number of items that are read at once, which is the most that the server allows."""
@@ -67,11 +70,10 @@ class Replica(Mapping[K, Item[K]]):
         self._items: ReplicaItems[K] = ReplicaItems(self._events.emit)
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._closed = False
-        self._listener = Listener(
-            part=part, emit=self._take, end=self._end, confirm=self._items.confirm
-        )
+        self._listener = Listener(part=part, emit=self._take, end=self._end, confirm=self._confirm)
         subscription.attach(self._listener)
         self._reading = asyncio.create_task(self._read_all())
+        self._checking: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         state = "complete" if self.complete else "incomplete"
@@ -156,12 +158,19 @@ class Replica(Mapping[K, Item[K]]):
                 self._ready = asyncio.get_running_loop().create_future()
             self._reading = asyncio.create_task(self._read_all())
 
+    def _confirm(self, keys: list[K], complete_to: int | None) -> None:
+        self._items.confirm(keys, complete_to)
+        if self._checking is None and self._items.suspects(self._subscription.since):
+            self._checking = asyncio.create_task(self._check())
+
     def _end(self, error: Exception | None) -> None:
         self._events.end(error)
         self._stop(error or NotFound.local(Code.NOT_FOUND, "It was removed."))
 
     def _stop(self, error: Exception) -> None:
         self._reading.cancel()
+        if self._checking is not None:
+            self._checking.cancel()
         if not self._ready.done():
             self._ready.set_exception(error)
             self._ready.exception()
@@ -205,8 +214,27 @@ class Replica(Mapping[K, Item[K]]):
             return ok["next"], int(ok[type_]["revision"])
 
         self._items.ask()
-        named: JsonObject = {type_: self._subscription.sid}
         part = self._part.members(self._subscription.keys_name)
-        return await self._objects.request(
-            "items", take, **named, after=after, limit=PAGE_LIMIT, **part
-        )
+        return await self._request(take, {"after": after, **part})
+
+    async def _check(self) -> None:
+        """Read the items that may have been removed without an event."""
+        try:
+            while suspects := self._items.suspects(self._subscription.since)[:KEYS_LIMIT]:
+
+                def take(ok: JsonObject, asked: list[K] = suspects) -> None:
+                    following = ok["next"]
+                    covered = [key for key in asked if following is None or key <= following]
+                    found = [Item.parse(each) for each in ok["items"]]
+                    self._items.settle(covered, found, self._subscription.since)
+
+                await self._request(take, {self._subscription.keys_name: suspects})
+        except SynclineError as error:
+            # The next event tries again.
+            logger.info("%s could not be checked: %s", self._subscription.sid, error)
+        finally:
+            self._checking = None
+
+    async def _request(self, take: Receive[T], members: JsonObject) -> T:
+        named: JsonObject = {self._subscription.type: self._subscription.sid, **members}
+        return await self._objects.request("items", take, limit=PAGE_LIMIT, **named)

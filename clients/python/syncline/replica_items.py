@@ -81,6 +81,27 @@ class ReplicaItems(Generic[K]):
                 del self._ahead[key]
                 self.apply(ItemRemoved(key=key, order=complete_to))
 
+    def suspects(self, since: int) -> list[K]:
+        """Items of pages whose changes should have come by now: they may have been removed.
+
+        The server does not tell a slow client that an item was removed that it thinks the client
+        never received.
+        """
+        return sorted(key for key, order in self._ahead.items() if order <= since)
+
+    def settle(self, asked: list[K], found: list[Item[K]], since: int) -> None:
+        """Process a page of suspects: `found` are those of `asked` that there are."""
+        there = {item.key: item for item in found}
+        for key in asked:
+            if key not in self._ahead:
+                continue  # an event has named it meanwhile
+            del self._ahead[key]
+            item = there.get(key)
+            if item is None:
+                self.apply(ItemRemoved(key=key, order=since))
+            elif item.order > since:
+                self._ahead[key] = self.items[key].order  # its event is still to come
+
     def reset(self) -> None:
         """Process a reset: pages decide what there is."""
         self._ahead.clear()
