@@ -6,13 +6,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-PYTHON_ONLY = {"connector", "object_state", "opening", "own_writes", "proxies"}
-"""JavaScript connects in the constructor of `Client`, declares interfaces in comments, and has no
-limit of lines that would keep own writes apart; a browser chooses the proxy itself."""
+PYTHON_ONLY = {"connector", "opening", "proxies"}
+"""JavaScript connects in the constructor of `Client`, and opens objects in its methods; a browser
+chooses the proxy itself."""
 
-JAVASCRIPT_ONLY = {"data", "item_requests", "protocol", "queue", "wakeups"}
-"""What `syncline_protocol`, `asyncio` and bytes give to Python; what its collections do themselves;
-and events that only a page has."""
+JAVASCRIPT_ONLY = {"data", "event_sources", "item_requests", "protocol", "queue", "wakeups"}
+"""What `syncline_protocol`, `asyncio` and bytes give to Python; what its handles and streams do
+themselves; and events that only a page has."""
 
 
 def python_names(folder: str) -> set[str]:

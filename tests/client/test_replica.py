@@ -281,9 +281,11 @@ class TestReset:
             events = EventReader(replica)
             await connection.socket.close(4000)
             connection = await server.next()
-            request = await self.reply(connection, "open", map=header(20), reset=True)
+            later = {**header(20), "date_expires": "2099-01-31T00:00:00.000Z"}
+            request = await self.reply(connection, "open", map=later, reset=True)
             assert (request["map"], request["revision"]) == (SID, "9")
             assert (await events.next()).name == "reset" and not replica.complete
+            assert (await events.next()).date_expires.year == 2099
             items = [item("a", 1), item("c", 15), item("d", 16)]
             await self.reply(connection, "items", map=header(20), items=items, next=None)
             await replica.ready()

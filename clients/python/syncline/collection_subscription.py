@@ -93,6 +93,7 @@ class CollectionSubscription:
         self._part = part  # what the server sends
         self._needed = part  # what the listeners need
         self._is_behind = False
+        self._last_expiry = header  # the header with the expiry that was announced last
         # The newest change of each item that came after `since` while it cannot move, so that it is
         # not announced twice.
         self._seen: dict[Any, ItemEvent[Any]] = {}
@@ -220,6 +221,7 @@ class CollectionSubscription:
                 self._reset(header, may_be_early=may_be_early)
             case "expiry":
                 self._advance(header.revision)
+                self._last_expiry = header
                 changed = ExpiryChanged(
                     revision=body["revision"],
                     date_expires=header.date_expires,
@@ -251,6 +253,10 @@ class CollectionSubscription:
             changes = [self._parse(each) for each in ok["changes"]]
             up_to = header.revision if more is None else int(more)
             self._receive(changes, up_to, may_be_early=True)
+        expiry = ExpiryChanged.between(self._last_expiry, header)
+        if expiry is not None:
+            self._last_expiry = header
+            self._order.put(expiry, may_be_early=True)
         self._adopt(header)
 
     def _parse(self, change: JsonObject) -> ItemEvent[Any]:

@@ -30,6 +30,17 @@ class ExpiryChanged:
     date_expires: datetime | None
     updated_by: str
 
+    @classmethod
+    def between(cls, before: Header, after: Header) -> ExpiryChanged | None:
+        """The event for what a break has hidden; None if the expiry is the same."""
+        if _seconds(before) == _seconds(after):
+            return None
+        return cls(
+            revision=str(after.revision),
+            date_expires=after.date_expires,
+            updated_by=after.updated_by,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectRemoved:
@@ -71,3 +82,8 @@ class ObjectRemoved:
             expired=body.get("expired", has_run_out or None),
             date_removed=None if date is None else dates.parse(date),
         )
+
+
+def _seconds(header: Header) -> int | None:
+    """When an object expires; REST has no fractions of a second."""
+    return None if header.date_expires is None else int(header.date_expires.timestamp())

@@ -40,7 +40,7 @@ class StreamSubscription:
         self.header = header
         self.handles: set[Emitter[StreamEvent]] = set()
         self.on_lost: Callable[[], None] = lambda: None
-        self._announced = header.revision
+        self._last_expiry = header  # the header with the expiry that was announced last
         self._own: dict[str, None] = {}  # SIDs of own messages without their events
         self._order: EventOrder[JsonObject | Missed | ExpiryChanged | Removal] = EventOrder(
             queue_bound, self._deliver, self._overflow
@@ -80,7 +80,16 @@ class StreamSubscription:
 
     def reopening(self) -> tuple[JsonObject, Receive[None]]:
         """Members of the `open` after a break, and what processes its reply."""
-        return {}, self.opened_again
+
+        def receive(ok: JsonObject) -> None:
+            header = Header.of(ok[self.type])
+            expiry = ExpiryChanged.between(self._last_expiry, header)
+            self.wrote_header(ok[self.type])
+            if expiry is not None and header.revision > self._last_expiry.revision:
+                self._last_expiry = header
+                self._order.put(expiry, may_be_early=True)
+
+        return {}, receive
 
     def reconnected(self) -> None:
         """Prepare for a new connection."""
@@ -116,9 +125,9 @@ class StreamSubscription:
             case "expiry":
                 self.wrote_header(message[self.type])
                 revision = int(message[self.type]["revision"])
-                if revision <= self._announced:
+                if revision <= self._last_expiry.revision:
                     return  # over REST the state may come again
-                self._announced = revision
+                self._last_expiry = Header.of(message[self.type], self.header)
                 changed = ExpiryChanged(
                     revision=message[self.type]["revision"],
                     date_expires=self.header.date_expires,
