@@ -203,9 +203,9 @@ async def test_a_client_that_did_not_read_catches_up(server: RunningServer, prox
         async with mine.replica() as replica:
             proxy.stall()
             await theirs.remove("removed")
-            for version in range(15):
+            for version in range(38):
                 keys = [f"{n:04}/{version if n < 50 else 0}" for n in range(100)]
-                await fill(theirs, keys, 5_000)
+                await fill(theirs, keys, 2_000)
             proxy.release()
             await equal(replica, theirs)
             assert "removed" not in replica and "kept" in replica
