@@ -61,7 +61,7 @@ class Replays:
     async def contents(self, access: Access, sid: str, command: Open) -> Contents:
         """What the reply to `command` has of the collection with this SID."""
         if command.revision is not None:
-            return await self._since(access, sid, command.revision, part_of(command))
+            return await self._since(access, sid, command.revision, command)
         query = command.items if isinstance(command, OpenCollection) else None
         if query is None:
             return Contents(state=await self._items.get(access, sid))
@@ -75,12 +75,12 @@ class Replays:
             self._limit_hits[Limit.TOMBSTONES] += 1
         return replay
 
-    async def _since(self, access: Access, sid: str, revision: int, part: Part | None) -> Contents:
+    async def _since(self, access: Access, sid: str, revision: int, command: Open) -> Contents:
         replay = await self.read(access, sid, max(0, revision))
         header = replay.header
-        if 0 < revision < revisions.lowest_at(header.created_ms):
-            # The revision is of an earlier collection with that name, which was removed. The client
-            # has its items, and no change removes them.
+        if command.address != sid and 0 < revision < revisions.lowest_at(header.created_ms):
+            # By its name: the revision is of an earlier collection with that name, which was
+            # removed. The client has its items, and no change removes them.
             other = replace(replay, changes=(), more_since=None, is_reset=True)
             return Contents(state=header, replay=other)
         if revision > header.revision:
@@ -89,11 +89,13 @@ class Replays:
             header = await self._items.advance(access, sid, revision)
             lost = Replay(header=header, changes=(), more_since=None, is_reset=True)
             return Contents(state=header, replay=lost)
-        if part is not None:
+        if (part := part_of(command)) is not None:
             kept = tuple(each for each in replay.changes if part.has(each.key))
             replay = replace(replay, changes=kept)
         is_empty = not (replay.changes or replay.is_reset or replay.more_since is not None)
-        return Contents(state=header, replay=None if is_empty else replay, is_known=is_empty)
+        # Without changes of items, the expiry may have changed, or items outside the part.
+        is_known = is_empty and header.revision == revision
+        return Contents(state=header, replay=None if is_empty else replay, is_known=is_known)
 
 
 def part_of(command: Open) -> Part | None:
