@@ -7,6 +7,7 @@ command line and the environment of the process that forked.
 
 from __future__ import annotations
 
+import atexit
 import os
 import select
 import signal
@@ -139,6 +140,11 @@ class _ForkServer:
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C ends the test run first
             )
+        atexit.register(self._stop)
+
+    def _stop(self) -> None:
+        self._requests.close()
+        self._process.wait()
 
     def ask(self, body: bytes, descriptors: list[int]) -> None:
         with self._lock:

@@ -46,6 +46,7 @@ from .events import (
     StateChanged,
     Updated,
 )
+from .header import JsonObject
 from .item import Item
 from .item_events import CollectionEvent, ItemAdded, ItemEvent, ItemRemoved, ItemUpdated, Reset
 from .list import List
@@ -54,7 +55,7 @@ from .mutation import Mutator
 from .object_events import ExpiryChanged, ObjectRemoved
 from .pages import Page
 from .replica import Replica
-from .snapshot import JsonObject, Snapshot
+from .snapshot import Snapshot
 from .stream import Stream
 from .stream_events import MessagePublished, Missed, StreamEvent
 from .token import Token

@@ -9,8 +9,8 @@ import uuid
 from syncline_protocol.backoff import Backoff
 
 from .errors import RequestError
+from .header import JsonObject
 from .refusals import retry_pause
-from .snapshot import JsonObject
 
 __all__ = ["RESEND_LIMIT", "Attempts", "make_op"]
 

@@ -18,6 +18,7 @@ from .emitter import Callback, Emitter
 from .encoding import check_address, encode_data
 from .errors import ClientClosed, InvalidRequest
 from .events import ConnectionState, StateChanged
+from .header import JsonObject
 from .list import List
 from .map import Map
 from .object_state import Kind
@@ -25,7 +26,7 @@ from .open_objects import OpenObjects
 from .opening import open_collection, open_stream
 from .options import Options, Server
 from .part import Part
-from .snapshot import JsonObject, Snapshot
+from .snapshot import Snapshot
 from .stream import Stream
 from .subscription import Subscription
 from .token import TokenSource

@@ -16,10 +16,11 @@ from .encoding import encode_data
 from .errors import DocumentClosed, RevisionMismatch
 from .event_queue import EventQueue
 from .events import DocumentEvent, Removed, Updated
+from .header import JsonObject
 from .mutation import Mutator, repeat_until_first
 from .open_objects import OpenObjects
 from .patches import OPERATIONS_LIMIT, encode_rule, shallow_merge
-from .snapshot import JsonObject, Snapshot
+from .snapshot import Snapshot
 from .subscription import Subscription
 
 __all__ = ["Document"]

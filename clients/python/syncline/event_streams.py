@@ -13,9 +13,9 @@ import httpx2
 from syncline_protocol.backoff import Backoff
 
 from .errors import ConnectionLost, RequestError, SynclineError, TokenExpired, Unavailable
+from .header import JsonObject
 from .http import Http
 from .refusals import retry_pause
-from .snapshot import JsonObject
 from .sse import event_stream
 from .transport import Interrupted, Receive
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from .snapshot import JsonObject, Snapshot
+from .header import JsonObject
+from .snapshot import Snapshot
 
 __all__ = [
     "ConnectionState",

@@ -14,9 +14,9 @@ import orjson
 from syncline_protocol.objects import DOCUMENT, ObjectType
 
 from .errors import ConnectionLost, SynclineError, Unauthorized
+from .header import JsonObject
 from .proxies import Proxy
 from .refusals import not_syncline, refusal
-from .snapshot import JsonObject
 from .token import Claims
 from .transport import Interrupted
 

@@ -17,7 +17,7 @@ import orjson
 from syncline_protocol.errors import Code
 
 from .errors import ConnectionLost, RequestError
-from .snapshot import JsonObject
+from .header import JsonObject
 
 __all__ = ["not_syncline", "refusal", "retry_after", "retry_pause"]
 

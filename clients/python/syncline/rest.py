@@ -25,11 +25,11 @@ from .errors import (
     RequestError,
 )
 from .event_streams import MakeStream, ObjectStreams
+from .header import JsonObject
 from .http import Http
 from .proxies import Proxy
 from .rest_items import RestItems
 from .rest_requests import PATCH_TYPES, form_of, headers_of
-from .snapshot import JsonObject
 from .token import Claims
 from .transport import EventHandler, Interrupted, Limits, Receive
 

@@ -163,21 +163,21 @@ class RestItems:
     async def _chosen(self, request: JsonObject) -> JsonObject:
         """The items with some keys, all in one page."""
         is_descending = request.get("order") == "desc"
-        keys = sorted(request.get("keys") or request["indexes"], reverse=is_descending)
         first, after = request.get("from"), request.get("after")
+        keys = [
+            key
+            for key in request.get("keys") or request["indexes"]
+            if key != after
+            and not _is_before(key, first, is_descending)
+            and not _is_before(key, after, is_descending)
+        ]
         items: list[JsonObject] = []
-        for key in keys:
-            if _is_before(key, first, is_descending) or _is_before(key, after, is_descending):
-                continue
-            if key == after:
-                continue
-            try:
-                items.append(
-                    await self._http.call("GET", f"{self._path}/Items/{segment(str(key))}")
-                )
-            except NotFound:
-                pass
-        if not items:
+        if keys:
+            name = "Key" if "keys" in request else "Index"
+            params = [("Order", request.get("order", "asc")), *((name, str(key)) for key in keys)]
+            page = await self._http.call("GET", f"{self._path}/Items", params=params)
+            items = page["items"]
+        else:
             await self._http.call("GET", self._path)  # refused if there is no such collection
         return {self._type.name: {"sid": self._sid, "revision": "0"}, "items": items, "next": None}
 

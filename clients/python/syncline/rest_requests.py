@@ -8,7 +8,7 @@ from syncline_protocol.errors import Code
 from syncline_protocol.objects import TYPES
 
 from .errors import InvalidRequest
-from .snapshot import JsonObject
+from .header import JsonObject
 
 __all__ = ["PATCH_TYPES", "form_of", "headers_of"]
 

@@ -8,7 +8,7 @@ import orjson
 
 from .header import Header, JsonObject, header_members
 
-__all__ = ["JsonObject", "Snapshot"]
+__all__ = ["Snapshot"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ import httpx2
 import orjson
 
 from .errors import ConnectionLost
+from .header import JsonObject
 from .refusals import not_syncline, refusal
-from .snapshot import JsonObject
 
 __all__ = ["event_stream"]
 

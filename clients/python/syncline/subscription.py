@@ -13,8 +13,9 @@ from syncline_protocol.objects import DOCUMENT
 from .emitter import Emitter
 from .event_order import EventOrder
 from .events import DocumentEvent, Removal, Removed, Updated
+from .header import JsonObject
 from .mutation_queue import MutationQueue
-from .snapshot import JsonObject, Snapshot
+from .snapshot import Snapshot
 from .transport import Receive
 
 __all__ = ["Subscription"]

@@ -35,9 +35,9 @@ from .errors import (
     TooLarge,
     WebSocketBlocked,
 )
+from .header import JsonObject
 from .proxies import Proxy
 from .refusals import retry_after
-from .snapshot import JsonObject
 from .transport import EventHandler, Interrupted, Limits, Receive
 
 __all__ = ["Probing", "WebSocketTransport"]

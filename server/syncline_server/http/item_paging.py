@@ -12,8 +12,9 @@ import orjson
 
 from syncline_protocol import fields
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.item_parts import part_of_ids
 from syncline_protocol.item_types import ItemType
-from syncline_protocol.items import Item, ItemQuery
+from syncline_protocol.items import PART_KEYS_LIMIT, Item, ItemQuery, Part
 from syncline_protocol.objects import Header
 from syncline_protocol.sids import is_sid_of
 from syncline_server.storage.paging import invalid_token
@@ -22,10 +23,13 @@ from . import urlencoded
 from .paging import DEFAULT_SIZE, page_number, page_size
 from .values import query_value
 
-__all__ = ["QUERY_NAMES", "ItemCursor", "ItemPageReply", "ItemPageRequest"]
+__all__ = ["QUERY_FIELDS", "QUERY_NAMES", "ItemCursor", "ItemPageReply", "ItemPageRequest"]
 
 QUERY_NAMES = ("Order", "From", "Bounds")
 """Query parameters of a listing of items, besides those of every listing."""
+
+QUERY_FIELDS = PART_KEYS_LIMIT + urlencoded.FIELD_LIMIT
+"""Parameters in a query, at most: one for each item that is named, and as many as in any query."""
 
 _ORDERS = {"asc": False, "desc": True}
 _BOUNDS = {"inclusive": True, "exclusive": False}
@@ -163,7 +167,7 @@ class ItemPageRequest:
             Refusal: `INVALID_ORDER`, `INVALID_BOUNDS`, `INVALID_PAGE_SIZE`, `INVALID_PAGE_TOKEN`,
                 `INVALID_PARAMETER` for `Page`, and for `From` the code of an id that is wrong.
         """
-        given = urlencoded.pairs(query, "the query")
+        given = urlencoded.pairs(query, "the query", QUERY_FIELDS)
         token = query_value(given, "PageToken", Code.INVALID_PAGE_TOKEN)
         start, is_inclusive = _start(given, items), _choice(given, "Bounds", _BOUNDS)
         if token is None:
@@ -184,6 +188,36 @@ class ItemPageRequest:
     def _check_collection(self, sid: str) -> None:
         if self.token is not None and self.cursor.sid != sid:
             raise invalid_token(self.token)
+
+    def part(self, given: Pairs, items: ItemType) -> Part | None:
+        """The items that `Key` or `Index` names, each time it is given; None if it is not.
+
+        Raises:
+            Refusal: `INVALID_PARAMETER` beside what begins a page elsewhere, or for too many; as
+                `ItemType.parse_id`.
+        """
+        name = items.id_name.capitalize()
+        ids = [value for key, value in given if key == name]
+        if not ids:
+            return None
+        if self.token is not None or self.cursor.key is not None:
+            raise Refusal(
+                Code.INVALID_PARAMETER,
+                f"{name} names the items, so From and PageToken are not allowed beside it.",
+            )
+        return part_of_ids(ids, items, name)
+
+    async def read_part(
+        self, read: Callable[[ItemQuery], Awaitable[_Page]], part: Part
+    ) -> ItemPageReply:
+        """Read the items of a part, all on one page: they are few."""
+        query = replace(self.cursor.query, size=len(part.keys or ()))
+        page = await read(query)
+        found = list(page.items)
+        while page.next_key is not None:  # the bytes of a read are limited
+            page = await read(replace(query, start=page.next_key, is_inclusive=False))
+            found += page.items
+        return ItemPageReply(header=page.header, items=found, previous=None, following=None)
 
     async def read(self, read: Callable[[ItemQuery], Awaitable[_Page]]) -> ItemPageReply:
         """Read the page, as `steps`, by `read`, whose refusals it passes on."""

@@ -1,6 +1,5 @@
 /** Requests for items, over REST. */
 
-import { statusOf } from "./errors.js";
 import { compareKeys } from "./part.js";
 import { PATCH_TYPES } from "./protocol.js";
 import { headersOf, pathTo, targetOf } from "./rest-requests.js";
@@ -179,17 +178,16 @@ export class RestItems {
       .filter((key) => after === undefined || compare(key, after) > 0)
       .filter((key) => from === undefined || compare(key, from) >= 0)
       .sort(compare);
-    /** @type {JsonObject[]} */
-    const items = [];
-    for (const [place, key] of wanted.entries()) {
-      if (items.length === limit) return { items, next: wanted[place - 1] };
-      try {
-        items.push(await this.#call("GET", `/Items/${encodeURIComponent(key)}`, request, signal));
-      } catch (error) {
-        if (statusOf(error) !== 404) throw error;
-      }
+    if (wanted.length === 0) {
+      await this.#call("GET", "", request, signal); // refused if there is no such collection
+      return { items: [], next: null };
     }
-    return { items, next: null };
+    const name = request.keys ? "Key" : "Index";
+    const query = new URLSearchParams([["Order", order]]);
+    for (const key of wanted) query.append(name, String(key));
+    const { items } = await this.#call("GET", `/Items?${query}`, request, signal);
+    const next = items.length > limit ? items[limit - 1][name.toLowerCase()] : null;
+    return { items: items.slice(0, limit), next };
   }
 
   /**

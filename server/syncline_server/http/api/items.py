@@ -27,7 +27,7 @@ from syncline_server.http import urlencoded, urls
 from syncline_server.http.body import read_members, read_parameters, read_patch
 from syncline_server.http.errors import DetailedRefusal
 from syncline_server.http.item_batch import ItemBatch
-from syncline_server.http.item_paging import QUERY_NAMES, ItemPageRequest
+from syncline_server.http.item_paging import QUERY_FIELDS, QUERY_NAMES, ItemPageRequest
 from syncline_server.http.item_parameters import TTL_NAMES, ItemParameters
 from syncline_server.http.object_forms import ObjectForm
 from syncline_server.http.object_resources import batch_resource, item_resource
@@ -111,10 +111,17 @@ class _Endpoints:
         self._batch_limits = _BatchLimits(settings.batch_limit, settings.batch_values_limit)
 
     async def list(self, request: Request) -> Response:
-        call = await self._enter(request, QUERY_NAMES)
+        ids_name = self._type.id_name.capitalize()
+        call = await self._enter(request, (*QUERY_NAMES, ids_name))
         access, where = call.access, call.where
         asked = ItemPageRequest.of(request.scope["query_string"], self._type)
-        page = await asked.read(lambda query: self._items.items(access, call.address, query))
+        ids = urlencoded.pairs(request.scope["query_string"], "the query", QUERY_FIELDS)
+        if part := asked.part(ids, self._type):
+            page = await asked.read_part(
+                lambda query: self._items.items(access, call.address, query, part), part
+            )
+        else:
+            page = await asked.read(lambda query: self._items.items(access, call.address, query))
         resources = [item_resource(each, self._type, page.header, where) for each in page.items]
         collection = urls.object_url(
             where.base_url, where.service_sid, self._type.type, page.header.sid
@@ -214,7 +221,7 @@ class _Endpoints:
         return json_reply(resource, 200, headers)
 
     async def _enter(self, request: Request, query: tuple[str, ...] = ()) -> _Call:
-        access = await enter(self._backend, request, query)
+        access = await enter(self._backend, request, query, QUERY_FIELDS)
         return _Call(request, access, ReplyContext.of(request, self._backend, access))
 
     async def _body(self, call: _Call) -> Parameters:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from syncline_protocol.commands import Create, Remove, SetTtl
 from syncline_server.backend import Backend
-from syncline_server.http import urls
+from syncline_server.http import urlencoded, urls
 from syncline_server.http.authentication import authenticate
 from syncline_server.http.body import read_parameters
 from syncline_server.http.object_forms import ObjectForm
@@ -50,18 +50,24 @@ def object_routes(backend: Backend, form: ObjectForm, objects: Headers[Any]) -> 
     ]
 
 
-async def enter(backend: Backend, request: Request, query: tuple[str, ...] = ()) -> Access:
+async def enter(
+    backend: Backend,
+    request: Request,
+    query: tuple[str, ...] = (),
+    query_fields: int = urlencoded.FIELD_LIMIT,
+) -> Access:
     """Authenticate the caller, and check the query and the rate.
 
     Args:
         query: the query parameters that the operation accepts.
+        query_fields: how many there may be.
 
     Raises:
         Refusal: as `authenticate`, `Access.enter` and `check_query`; `RATE_LIMITED`.
     """
     caller = await authenticate(backend, request)
     access = await Access.enter(backend, caller, request.path_params["service"])
-    check_query(request, query)
+    check_query(request, query, query_fields)
     refusal = access.count_request()
     if refusal is not None:
         raise refusal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from syncline_protocol.item_keys import INDEX_LIMIT, KEY_LENGTH
 from syncline_protocol.item_types import ITEM_TYPES, ItemType
-from syncline_protocol.items import Verb
+from syncline_protocol.items import PART_KEYS_LIMIT, Verb
 from syncline_server.config.settings import Settings
 from syncline_server.http.body import PATCH_TYPES
 
@@ -141,6 +141,12 @@ def _listing(items: ItemType) -> list[JsonObject]:
             "Bounds",
             "Whether the item that `From` names belongs to the page.",
             {"enum": ["inclusive", "exclusive"], "default": "inclusive"},
+        ),
+        query(
+            items.id_name.capitalize(),
+            "Syncline's own: only the items that this names, each time it is given, on one page. "
+            "Without `From` and `PageToken`.",
+            {"type": "array", "items": _id_schema(items), "maxItems": PART_KEYS_LIMIT},
         ),
     ]
 

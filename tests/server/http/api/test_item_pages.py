@@ -175,3 +175,33 @@ def test_an_empty_collection_has_one_empty_page(filled: Filled) -> None:
     assert page["items"] == []
     assert page["meta"]["previous_page_url"] is None
     assert page["meta"]["next_page_url"] is None
+
+
+class TestNamedItems:
+    def page(self, filled: Filled, ids: list[Any], *more: tuple[str, str]) -> Any:
+        name = filled.id_name.capitalize()
+        params = [(name, str(each)) for each in ids] + list(more)
+        return filled.api.call("GET", filled.sid, "Items", params=params)
+
+    def test_they_come_on_one_page_in_the_order_asked_for(self, filled: Filled) -> None:
+        absent: str | int = COUNT + 5 if filled.id_name == "index" else "zzz"
+        ids = filled.ids[200:0:-1]
+        reply = self.page(filled, [*ids, absent, ids[0]])
+        assert reply.status_code == 200
+        page = reply.json()
+        assert filled.ids_of(page) == filled.ids[1:201]
+        assert page["meta"]["next_page_url"] is page["meta"]["previous_page_url"] is None
+        reply = self.page(filled, ids, ("Order", "desc"))
+        assert filled.ids_of(reply.json()) == filled.ids[200:0:-1]
+
+    def test_more_than_a_part_may_have(self, filled: Filled) -> None:
+        assert error(self.page(filled, filled.ids[:257])) == (400, 20422)
+
+    def test_where_a_page_begins_is_not_named_beside_them(self, filled: Filled) -> None:
+        token = parse_qs(urlsplit(filled.page()["meta"]["next_page_url"]).query)["PageToken"][0]
+        for more in (("From", str(filled.ids[0])), ("PageToken", token)):
+            assert error(self.page(filled, filled.ids[:2], more)) == (400, 20422)
+
+    def test_a_wrong_one(self, filled: Filled) -> None:
+        wrong, code = ("-1", 54458) if filled.id_name == "index" else ("k" * 321, 54209)
+        assert error(self.page(filled, [filled.ids[0], wrong])) == (400, code)
