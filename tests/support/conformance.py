@@ -63,7 +63,7 @@ def without_security(node: Any) -> Any:
     return [without_security(each) for each in node] if isinstance(node, list) else node
 
 
-REFUSING = ["400", "404", "409", "412", "413", "415"]
+REFUSING = ["400", "404", "409", "412", "413", "414", "415"]
 
 described = schemathesis.openapi.from_dict(
     without_security(description(Settings())),

@@ -14,6 +14,9 @@ from .transport import EventHandler
 
 __all__ = ["CollectionStream"]
 
+QUERY_LENGTH = 7_000
+"""Characters of a query, at most: a URL has 8,192 bytes at most."""
+
 
 class CollectionStream(ObjectStream):
     """Follows one list, map or stream."""
@@ -79,11 +82,16 @@ class CollectionStream(ObjectStream):
 
 
 def _part_of(request: JsonObject) -> list[tuple[str, Any]]:
-    """Query parameters for the part that an `open` request names."""
+    """Query parameters for the part that an `open` request names.
+
+    None for a part with so many keys that no URL has room: the whole is read, and each handle
+    receives the changes of its own part.
+    """
     if "prefix" in request:
         return [("Prefix", request["prefix"])]
-    return [
+    named = [
         (name, key)
         for name, several in (("Key", "keys"), ("Index", "indexes"))
         for key in request.get(several, ())
     ]
+    return named if len(urlencode(named)) <= QUERY_LENGTH else []

@@ -5,9 +5,10 @@ docs/protocol.md, sections 3 and 9.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import orjson
 
@@ -23,6 +24,10 @@ __all__ = ["RestItems"]
 
 PAGE_LIMIT = 100
 """Maximum number of items in a page over REST."""
+
+QUERY_LENGTH = 3_000
+"""Characters of keys in one query, after which the next one begins: a URL has 8,192 bytes at most.
+"""
 
 _JSON = {"Content-Type": "application/json"}
 
@@ -172,12 +177,12 @@ class RestItems:
             and not _is_before(key, after, is_descending)
         ]
         items: list[JsonObject] = []
-        if keys:
-            name = "Key" if "keys" in request else "Index"
-            params = [("Order", request.get("order", "asc")), *((name, str(key)) for key in keys)]
+        name = "Key" if "keys" in request else "Index"
+        for part in _of_length(sorted(keys, reverse=is_descending)):
+            params = [("Order", request.get("order", "asc")), *((name, str(key)) for key in part)]
             page = await self._http.call("GET", f"{self._path}/Items", params=params)
-            items = page["items"]
-        else:
+            items += page["items"]
+        if not keys:
             await self._http.call("GET", self._path)  # refused if there is no such collection
         return {self._type.name: {"sid": self._sid, "revision": "0"}, "items": items, "next": None}
 
@@ -225,3 +230,17 @@ def _is_before(key: Any, bound: Any, is_descending: bool) -> bool:
     if bound is None:
         return False
     return bool(key > bound if is_descending else key < bound)
+
+
+def _of_length(keys: Iterable[Any]) -> Iterator[list[Any]]:
+    """Keys in groups that fit a query each."""
+    group: list[Any] = []
+    length = 0
+    for key in keys:
+        group.append(key)
+        length += len(quote(str(key), safe="")) + len("&Index=")
+        if length >= QUERY_LENGTH:
+            yield group
+            group, length = [], 0
+    if group:
+        yield group

@@ -314,9 +314,10 @@ class _Writing:
         traceback: TracebackType | None,
     ) -> None:
         self._subscriptions.end_write(self._key)
-        if isinstance(exc_value, Refusal):
-            # A refused write has no event, so none of the blocked events is its own. Deliver them
-            # now, because the refusal may be blocked until its turn comes.
+        if isinstance(exc_value, Refusal) and exc_value.newest is not None:
+            # The write lost against others and has no event, so none of the blocked events is its
+            # own. Deliver them now, because the refusal may be blocked until its turn comes. Any
+            # other refusal is sent at once, and one that leaves the outcome open may have an event.
             self._subscriptions.deliver_pending()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import orjson
 import pytest
@@ -19,6 +20,7 @@ from syncline_protocol.objects import DOCUMENT, Base, Event, Removed
 from syncline_protocol.sids import object_key
 from syncline_server.backend import Backend
 from syncline_server.config.settings import Settings
+from syncline_server.objects.access import Access
 from syncline_server.objects.contests import TurnKey
 from syncline_server.observability.metrics import Tally
 from syncline_server.pubsub.topic import Format, Topic
@@ -442,6 +444,29 @@ class TestFailures:
         [event] = await client.receive(1)
 
         assert isinstance(event, Removed)
+
+    async def test_the_event_of_a_write_of_unknown_outcome_comes_after_its_refusal(
+        self, backend: Backend, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The commit was applied, and only its reply is lost."""
+        name = unique()
+        sid = (await client.open(name)).sid
+        operations = backend.registry.of(DOCUMENT)
+        applied = operations.handlers[Set]
+
+        async def lose_reply(access: Access, command: Set, caller: Session) -> None:
+            with caller.writing(command):
+                written = await applied(access, command)
+                await eventually(lambda: backend.hub.newest_known(sid) == written.state.revision)
+                raise Refusal(Code.UNAVAILABLE, "The outcome is unknown.")
+
+        handlers: dict[type[Command], Any] = {**operations.handlers, Set: lose_reply}
+        monkeypatch.setattr(operations, "handlers", handlers)
+        client.submit(write(name, 1))
+        refusal, event = await client.receive(2)
+
+        assert isinstance(refusal, Refusal) and refusal.code is Code.UNAVAILABLE
+        assert isinstance(event, Updated)
 
     async def test_after_the_end_nothing_is_answered_or_reported(
         self, client: Client, other: Client, store: Store

@@ -9,6 +9,12 @@ import { pathTo } from "./rest-requests.js";
 /** Types of which nothing is kept: what is not received at once does not come. */
 const UNSTORED = new Set(["stream"]);
 
+/**
+ * Characters of a query, at most: a URL has at most 8,192 bytes. For a part with more keys the whole
+ * is read, of which each handle receives its part.
+ */
+const QUERY_LENGTH = 7000;
+
 /** Members of an `open` that name a part, and the parameters in the path that do. */
 const PART = Object.freeze({ keys: "Key", indexes: "Index", prefix: "Prefix" });
 
@@ -30,7 +36,7 @@ export function objectSource(type, address, request) {
   const isResumed = isStored && "revision" in request && request.mode === "open_existing";
   return {
     path: pathTo(type, address),
-    query: `?${query}`.replace(/\?$/, ""),
+    query: query.size > 0 && String(query).length <= QUERY_LENGTH ? `?${query}` : "",
     resumed: isResumed ? request.revision : null,
     isPolled: isStored,
     resumes: isStored,

@@ -11,6 +11,9 @@ import { headersOf, pathTo, targetOf } from "./rest-requests.js";
 /** Maximum number of items in a page over REST. */
 const PAGE_LIMIT = 100;
 
+/** Characters of a query, after which the next one begins: a URL has at most 8,192 bytes. */
+const QUERY_LENGTH = 3000;
+
 /** As `if_match`: the item must not exist. */
 const ABSENT = "-1";
 
@@ -183,9 +186,16 @@ export class RestItems {
       return { items: [], next: null };
     }
     const name = request.keys ? "Key" : "Index";
-    const query = new URLSearchParams([["Order", order]]);
-    for (const key of wanted) query.append(name, String(key));
-    const { items } = await this.#call("GET", `/Items?${query}`, request, signal);
+    /** @type {JsonObject[]} */
+    const items = [];
+    let query = `Order=${order}`;
+    for (const [place, key] of wanted.entries()) {
+      query += `&${name}=${encodeURIComponent(key)}`;
+      if (query.length < QUERY_LENGTH && place < wanted.length - 1) continue;
+      const page = await this.#call("GET", `/Items?${query}`, request, signal);
+      items.push(...page.items);
+      query = `Order=${order}`;
+    }
     const next = items.length > limit ? items[limit - 1][name.toLowerCase()] : null;
     return { items: items.slice(0, limit), next };
   }

@@ -120,7 +120,7 @@ def _items(items: ItemType) -> JsonObject:
             "operationId": f"List{name}",
             "summary": f"Read a page of the items of a {type_.name}",
             "parameters": [*_listing(items), *paging()],
-            "responses": {"200": reply("One page", f"{name}Page"), **refusals(400)},
+            "responses": {"200": reply("One page", f"{name}Page"), **refusals(400, 414)},
         },
     }
 
