@@ -228,7 +228,7 @@ async def test_connection_events(fresh_server: StartServer, browsing: Browsing) 
     await page.evaluate("client.shutdown()")
     assert await page.evaluate("next('connectionStateChanged')") == "disconnecting"
     assert await page.evaluate("next('connectionStateChanged')") == "disconnected"
-    browsing.errors.clear()  # Chromium itself logs each attempt to connect that fails
+    await browsing.forget_errors()  # Chromium itself logs each attempt to connect that fails
 
 
 async def test_token_that_expires(fresh_server: StartServer, browsing: Browsing) -> None:

@@ -182,7 +182,7 @@ async def test_connection_state_while_the_server_is_away(
     await expect(second.colour("accent")).to_have_value("#0a0b0c")
     # Chromium itself logs each attempt to connect that fails.
     assert all("ERR_CONNECTION_REFUSED" in error for error in browsing.errors), browsing.errors
-    browsing.errors.clear()
+    await browsing.forget_errors()
 
 
 async def test_windows_stay_in_sync_without_websockets(
@@ -209,7 +209,7 @@ async def test_refused_token_is_explained(server: RunningServer, browsing: Brows
     await expect(page.locator("#connection")).to_contain_text("Connected")
     await expect(page.get_by_role("alert")).to_be_hidden()
     assert all("403" in error for error in browsing.errors), browsing.errors
-    browsing.errors.clear()
+    await browsing.forget_errors()
 
 
 async def test_markup_in_names_and_data_is_text(server: RunningServer, browsing: Browsing) -> None:

@@ -235,7 +235,7 @@ async def test_window_that_was_offline_catches_up_and_its_writes_count(
             await expect(doing).to_have_count(2)
             assert set(await doing.all_inner_texts()) == {"Both, edited", "His"}
         await expect(away.page.get_by_role("alert")).to_be_hidden()
-    browsing.errors.clear()  # Chromium itself logs each attempt to connect that fails
+    await browsing.forget_errors()  # Chromium itself logs each attempt to connect that fails
 
 
 async def test_board_that_is_removed_comes_back(server: RunningServer, browsing: Browsing) -> None:

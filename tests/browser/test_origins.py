@@ -61,7 +61,7 @@ async def test_a_page_from_elsewhere_opens_no_socket(
     own = await browsing.open_blank(narrow)
     assert await own.evaluate(SOCKET, url) == "open"
     assert all("403" in error for error in browsing.errors), browsing.errors
-    browsing.errors.clear()
+    await browsing.forget_errors()
 
 
 async def test_a_page_from_elsewhere_reads_nothing_even_with_a_token(
@@ -75,7 +75,7 @@ async def test_a_page_from_elsewhere_reads_nothing_even_with_a_token(
     assert browsing.errors and all(
         narrow.url in error or "ERR_FAILED" in error for error in browsing.errors
     )
-    browsing.errors.clear()
+    await browsing.forget_errors()
 
 
 async def test_a_form_from_elsewhere_changes_nothing_with_a_login_that_was_typed(
@@ -110,4 +110,4 @@ async def test_what_is_for_this_machine_is_not_for_pages_that_it_shows(
         assert await stranger.evaluate(script, server.url + path) == status
         assert await own.evaluate(script, server.url + path) == 200
     assert all("403" in error or "401" in error for error in browsing.errors), browsing.errors
-    browsing.errors.clear()
+    await browsing.forget_errors()

@@ -183,7 +183,7 @@ async def test_window_that_misses_a_thousand_changes_comes_back(
         assert (await events(ada, 251))[250][3] == {"n": 0, "last": True}
     # Chromium itself logs each attempt to connect that fails.
     assert all("ERR_INTERNET_DISCONNECTED" in error for error in browsing.errors), browsing.errors
-    browsing.errors.clear()
+    await browsing.forget_errors()
 
 
 async def test_page_that_is_loaded_again_misses_nothing(

@@ -298,7 +298,7 @@ async def test_client_connection_error(fresh_server: StartServer, browsing: Brow
     text, _ = await stage.error()
     assert text == "Connection was interrupted:"
     assert await stage.error() == ["Is terminal:", False]
-    browsing.errors.clear()  # Chromium itself logs each attempt to connect that fails
+    await browsing.forget_errors()  # Chromium itself logs each attempt to connect that fails
 
 
 async def test_client_token_about_to_expire(stage: Stage) -> None:

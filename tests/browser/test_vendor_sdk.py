@@ -124,7 +124,7 @@ async def test_window_that_goes_offline_comes_back(
     assert (await events(page, 2))[1] == ["updated", False, {"n": 2}, {"n": 1}]
     # Chromium itself logs each attempt to connect that fails.
     assert all("ERR_INTERNET_DISCONNECTED" in error for error in browsing.errors), browsing.errors
-    browsing.errors.clear()
+    await browsing.forget_errors()
 
 
 async def test_document_whose_right_is_lost_is_removed_from_a_page_that_kept_it(

@@ -96,7 +96,7 @@ async def test_events_of_the_page_find_a_dead_connection(
         await page.evaluate(event)
         assert await written == 1
         await page.evaluate("client.shutdown()")
-    browsing.errors.clear()  # Chromium logs each request that the client gives up
+    await browsing.forget_errors()  # Chromium logs each request that the client gives up
 
 
 async def test_a_write_over_a_half_open_connection_is_done_once(
@@ -128,4 +128,4 @@ async def test_a_pause_ends_when_the_network_is_back(
     written = asyncio.create_task(page.evaluate(INCREMENT))
     await browsing.context.set_offline(False)
     assert await written == 1
-    browsing.errors.clear()  # Chromium itself logs each attempt to connect that fails
+    await browsing.forget_errors()  # Chromium itself logs each attempt to connect that fails

@@ -56,7 +56,8 @@ class Browsing:
 
     Attributes:
         context: the browser context of Playwright.
-        errors: errors that pages logged or did not catch; a test that expects some clears the list.
+        errors: errors that pages logged or did not catch; a test that expects some checks them, and
+            ends with `forget_errors`.
     """
 
     def __init__(self, context: BrowserContext) -> None:
@@ -91,6 +92,11 @@ class Browsing:
             await page.expose_function(name, function)
         await page.set_content(html)
         return page
+
+    async def forget_errors(self) -> None:
+        """Close all windows, and expect their errors: an open one may log a further error."""
+        await self.context.close()
+        self.errors.clear()
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
