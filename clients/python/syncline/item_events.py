@@ -27,15 +27,8 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ItemAdded(Generic[K]):
-    """An item was added.
-
-    Attributes:
-        item: the item.
-        is_local: True if this client wrote it.
-    """
-
-    name: ClassVar[str] = "item_added"
+class _ItemWritten(Generic[K]):
+    """An item has a new state."""
 
     item: Item[K]
     is_local: bool = False
@@ -62,7 +55,19 @@ class ItemAdded(Generic[K]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ItemUpdated(Generic[K]):
+class ItemAdded(_ItemWritten[K]):
+    """An item was added.
+
+    Attributes:
+        item: the item.
+        is_local: True if this client wrote it.
+    """
+
+    name: ClassVar[str] = "item_added"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemUpdated(_ItemWritten[K]):
     """An item has new data, a new expiry, or both.
 
     Attributes:
@@ -73,29 +78,7 @@ class ItemUpdated(Generic[K]):
 
     name: ClassVar[str] = "item_updated"
 
-    item: Item[K]
     previous: Item[K] | None = None
-    is_local: bool = False
-
-    @property
-    def key(self) -> K:
-        """Key of the item."""
-        return self.item.key
-
-    @property
-    def data(self) -> JsonObject:
-        """The new data; a copy that the caller may change."""
-        return self.item.data
-
-    @property
-    def order(self) -> int:
-        """The revision as a number."""
-        return self.item.order
-
-    @property
-    def revision(self) -> str:
-        """Revision of the item."""
-        return self.item.revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

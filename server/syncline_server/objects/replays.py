@@ -37,14 +37,12 @@ class Contents:
         state: the header.
         items: the first page; None if none was asked for.
         replay: what changed since the client's revision, or the first portion of it; None if the
-            client named no revision, or nothing has changed.
-        is_known: True if the client named a revision, and nothing has changed since.
+            client named no revision, or no item has changed.
     """
 
     state: Header
     items: ItemPage | None = None
     replay: Replay | None = None
-    is_known: bool = False
 
 
 class Replays:
@@ -93,9 +91,7 @@ class Replays:
             kept = tuple(each for each in replay.changes if part.has(each.key))
             replay = replace(replay, changes=kept)
         is_empty = not (replay.changes or replay.is_reset or replay.more_since is not None)
-        # Without changes of items, the expiry may have changed, or items outside the part.
-        is_known = is_empty and header.revision == revision
-        return Contents(state=header, replay=None if is_empty else replay, is_known=is_known)
+        return Contents(state=header, replay=None if is_empty else replay)
 
 
 def part_of(command: Open) -> Part | None:

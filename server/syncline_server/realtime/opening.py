@@ -65,7 +65,7 @@ async def open_object(
     return Opened(
         state,
         created,
-        known=contents.is_known or command.revision == state.revision,
+        known=command.revision == state.revision,
         items=contents.items,
         replay=contents.replay,
     )

@@ -9,16 +9,14 @@ from syncline_protocol.commands import Mode, Open
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.item_parts import page_size, part_of_ids, part_of_prefix
 from syncline_protocol.item_types import ItemType, item_type
-from syncline_protocol.items import PART_KEYS_LIMIT, ItemQuery, OpenCollection, Part
+from syncline_protocol.items import ItemQuery, OpenCollection, Part
 from syncline_protocol.objects import ObjectType
 from syncline_server.http import urlencoded
+from syncline_server.http.item_paging import QUERY_FIELDS
 from syncline_server.http.unknown_names import check_query
 from syncline_server.http.values import query_value
 
 __all__ = ["read_request"]
-
-FIELD_LIMIT = PART_KEYS_LIMIT + urlencoded.FIELD_LIMIT
-"""Parameters of a query, at most: one for each key of a part, and as many as in any query."""
 
 Query = list[tuple[str, str]]
 
@@ -35,8 +33,8 @@ def read_request(request: Request, type_: ObjectType) -> Open:
     if not type_.has_items:
         return Open(address, type=type_, mode=Mode.OPEN_EXISTING, revision=revision)
     items = item_type(type_)
-    check_query(request, ("Items", "Prefix", items.id_name.capitalize()), FIELD_LIMIT)
-    query = list(urlencoded.pairs(request.scope["query_string"], "the query", FIELD_LIMIT))
+    check_query(request, ("Items", "Prefix", items.id_name.capitalize()), QUERY_FIELDS)
+    query = list(urlencoded.pairs(request.scope["query_string"], "the query", QUERY_FIELDS))
     part = _part(query, items)
     return OpenCollection(
         address,
