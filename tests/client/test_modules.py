@@ -6,9 +6,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-PYTHON_ONLY = {"connector", "opening", "proxies"}
+PYTHON_ONLY = {"connector", "opening", "proxies", "rest_calls", "rest_documents"}
 """JavaScript connects in the constructor of `Client`, and opens objects in its methods; a browser
-chooses the proxy itself."""
+chooses the proxy itself. Python has a back-end client too, which shares the REST requests."""
 
 JAVASCRIPT_ONLY = {"data", "event_sources", "item_requests", "protocol", "queue", "wakeups"}
 """What `syncline_protocol`, `asyncio` and bytes give to Python; what its handles and streams do

@@ -17,8 +17,8 @@ from syncline_protocol.objects import ObjectType
 
 from .errors import NotFound
 from .header import JsonObject
-from .http import Http, segment
-from .rest_requests import PATCH_TYPES, form_of, headers_of
+from .rest_calls import AsyncRestCalls
+from .rest_requests import PATCH_TYPES, form_of, headers_of, segment
 
 __all__ = ["RestItems"]
 
@@ -38,10 +38,10 @@ _LAST = "\U0010ffff"
 class RestItems:
     """Carries out requests for one object, other than `open`."""
 
-    def __init__(self, http: Http, type_: ObjectType, address: str) -> None:
-        self._http = http
+    def __init__(self, calls: AsyncRestCalls, type_: ObjectType, address: str) -> None:
+        self._calls = calls
         self._type = type_
-        self._path = http.path_to(address, type_)
+        self._path = calls.path_to(address, type_)
         self._sid = address
 
     async def carry_out(self, request: JsonObject) -> JsonObject:
@@ -49,11 +49,11 @@ class RestItems:
         has_item = "key" in request or "index" in request
         match request["do"]:
             case "get":
-                return {self._type.name: await self._http.call("GET", self._path)}
+                return {self._type.name: await self._calls.call("GET", self._path)}
             case "ttl" if not has_item:
                 return {self._type.name: await self._set_ttl(request)}
             case "remove" if not has_item:
-                await self._http.call("DELETE", self._path, headers=headers_of(request))
+                await self._calls.call("DELETE", self._path, headers=headers_of(request))
                 return {}
             case "publish":
                 content = orjson.dumps({"data": request["data"]})
@@ -78,7 +78,7 @@ class RestItems:
         try:
             match request["do"]:
                 case "item":
-                    item = await self._http.call("GET", path)
+                    item = await self._calls.call("GET", path)
                     return {self._type.name: self._header(item), "item": item}
                 case "set":
                     method = "PUT" if "key" in request else "POST"
@@ -93,7 +93,7 @@ class RestItems:
                 case "patch":
                     return self._written("updated", await self._patch(path, request))
                 case "remove":
-                    await self._http.call("DELETE", path, headers=_headers(request))
+                    await self._calls.call("DELETE", path, headers=_headers(request))
                     # The reply has no revision.
                     named = {name: request[name] for name in ("key", "index") if name in request}
                     return {self._type.name: {"sid": self._sid}, "kind": "removed", "item": named}
@@ -105,13 +105,13 @@ class RestItems:
     async def _not_found(self, error: NotFound) -> NotFound:
         """The refusal that the native protocol has: REST does not say what was not found."""
         try:
-            await self._http.call("GET", self._path)
+            await self._calls.call("GET", self._path)
         except NotFound as absent:
             return absent
         return NotFound(codes_of(self._type).item_absent, error.status, error.message)
 
     async def _set_ttl(self, request: JsonObject) -> JsonObject:
-        body = await self._http.call(
+        body = await self._calls.call(
             "POST", self._path, data=form_of(request), headers=headers_of(request)
         )
         # That of a stream has no revision. The event brings it.
@@ -120,7 +120,7 @@ class RestItems:
     async def _patch(self, path: str, request: JsonObject) -> JsonObject:
         kind = next(kind for kind in PATCH_TYPES if kind in request)
         names = (("ttl", "ItemTtl"), ("collection_ttl", "CollectionTtl"))
-        return await self._http.call(
+        return await self._calls.call(
             "PATCH",
             path,
             content=orjson.dumps(request[kind]),
@@ -153,7 +153,7 @@ class RestItems:
             params["From"] = prefix + _LAST if is_descending else prefix
         items: list[JsonObject] = []
         while True:
-            body = await self._http.call("GET", f"{self._path}/Items", params=params)
+            body = await self._calls.call("GET", f"{self._path}/Items", params=params)
             found, following = body["items"], body["meta"]["next_page_url"]
             # In ascending order, nothing behind the first key without the prefix has it.
             has_prefix = [str(each.get("key", "")).startswith(prefix) for each in found]
@@ -180,17 +180,17 @@ class RestItems:
         name = "Key" if "keys" in request else "Index"
         for part in _of_length(sorted(keys, reverse=is_descending)):
             params = [("Order", request.get("order", "asc")), *((name, str(key)) for key in part)]
-            page = await self._http.call("GET", f"{self._path}/Items", params=params)
+            page = await self._calls.call("GET", f"{self._path}/Items", params=params)
             items += page["items"]
         if not keys:
-            await self._http.call("GET", self._path)  # refused if there is no such collection
+            await self._calls.call("GET", self._path)  # refused if there is no such collection
         return {self._type.name: {"sid": self._sid, "revision": "0"}, "items": items, "next": None}
 
     async def _send(
         self, method: str, path: str, request: JsonObject, *, content: bytes
     ) -> tuple[int, JsonObject]:
         headers = {**_headers(request), **_JSON}
-        return await self._http.exchange(method, path, content=content, headers=headers)
+        return await self._calls.exchange(method, path, content=content, headers=headers)
 
     def _written(self, kind: str, item: JsonObject) -> JsonObject:
         return {self._type.name: self._header(item), "kind": kind, "item": item}
