@@ -55,12 +55,15 @@ from .mutation import Mutator
 from .object_events import ExpiryChanged, ObjectRemoved
 from .pages import Page
 from .replica import Replica
+from .service.aio.service import AsyncService
+from .service.blocking.service import Service
 from .snapshot import Snapshot
 from .stream import Stream
 from .stream_events import MessagePublished, Missed, StreamEvent
 from .token import Token
 
 __all__ = [
+    "AsyncService",
     "Batch",
     "Client",
     "ClientClosed",
@@ -97,6 +100,7 @@ __all__ = [
     "RequestTimeout",
     "Reset",
     "RevisionMismatch",
+    "Service",
     "Snapshot",
     "StateChanged",
     "Stream",

@@ -19,7 +19,7 @@ from .handle import ObjectHandle
 from .header import JsonObject
 from .item import Item, K
 from .item_events import COLLECTION_EVENTS, CollectionEvent, merge_collection_event
-from .item_types import CollectionType
+from .item_types import CollectionType, check_key
 from .mutation import Mutator, repeat_until_first
 from .mutation_queue import MutationQueue
 from .open_objects import OpenObjects
@@ -276,8 +276,8 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         return Replica(self._objects, self._subscription, self.part)
 
     def _check_key(self, key: Any) -> None:
-        """Raise `InvalidRequest` if `key` cannot be a key: `remove` without one removes all."""
-        raise NotImplementedError
+        """Raise `InvalidRequest` if `key` cannot be a key."""
+        check_key(self.collection_type, key)
 
     async def _write_data(
         self, verb: str, key: JsonObject, data: JsonObject, members: JsonObject

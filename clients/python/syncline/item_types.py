@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from syncline_protocol.errors import Code
 
-__all__ = ["LIST", "MAP", "CollectionType"]
+from .errors import InvalidRequest
+
+__all__ = ["LIST", "MAP", "CollectionType", "check_key"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +32,18 @@ MAP = CollectionType(name="map", key_name="key", keys_name="keys", missing=Code.
 LIST = CollectionType(
     name="list", key_name="index", keys_name="indexes", missing=Code.LIST_ITEM_NOT_FOUND
 )
+
+
+def check_key(collection: CollectionType, key: object) -> None:
+    """Raise `InvalidRequest` if `key` cannot be a key: a request without one is for all items."""
+    if collection is LIST:
+        if type(key) is not int:
+            raise InvalidRequest.local(
+                Code.INVALID_INDEX, f"The index of an item is an int, not {type(key).__name__}."
+            )
+    elif not isinstance(key, str):
+        raise InvalidRequest.local(
+            Code.INVALID_ITEM_KEY, f"The key of an item is a str, not {type(key).__name__}."
+        )
+    elif not key:
+        raise InvalidRequest.local(Code.INVALID_ITEM_KEY, "The key of an item is empty.")

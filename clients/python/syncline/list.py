@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from syncline_protocol.errors import Code
-
 from .collection import Collection
-from .errors import InvalidRequest
 from .header import JsonObject
 from .item import Item
 from .item_types import LIST
@@ -43,9 +38,3 @@ class List(Collection[int]):
     async def remove_list(self) -> None:
         """Remove the list with all its items, for all clients."""
         await self._remove_whole()
-
-    def _check_key(self, key: Any) -> None:
-        if type(key) is not int:
-            raise InvalidRequest.local(
-                Code.INVALID_INDEX, f"The index of an item is an int, not {type(key).__name__}."
-            )

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from syncline_protocol.errors import Code
-
 from .collection import Collection
-from .errors import InvalidRequest
 from .header import JsonObject
 from .item import Item
 from .item_types import MAP
@@ -56,11 +51,3 @@ class Map(Collection[str]):
     async def remove_map(self) -> None:
         """Remove the map with all its items, for all clients."""
         await self._remove_whole()
-
-    def _check_key(self, key: Any) -> None:
-        if not isinstance(key, str):
-            raise InvalidRequest.local(
-                Code.INVALID_ITEM_KEY, f"The key of an item is a str, not {type(key).__name__}."
-            )
-        if not key:
-            raise InvalidRequest.local(Code.INVALID_ITEM_KEY, "The key of an item is empty.")

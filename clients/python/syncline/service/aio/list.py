@@ -1,0 +1,61 @@
+"""Handle of a list."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from syncline.encoding import encode_data
+from syncline.header import JsonObject
+from syncline.item import Item
+from syncline.item_types import LIST
+from syncline_protocol import objects
+
+from .collection import AsyncCollection
+
+__all__ = ["AsyncList"]
+
+
+class AsyncList(AsyncCollection[int]):
+    """One list: items by index, in the order in which they were appended.
+
+    The server gives the indexes, and never gives one again. `3 in list` means that an item has the
+    index 3; iteration gives the items.
+    """
+
+    type = objects.LIST
+    collection_type = LIST
+
+    async def append(
+        self,
+        data: JsonObject,
+        *,
+        ttl: int | None = None,
+        collection_ttl: int | None = None,
+        operation_id: str | None = None,
+    ) -> Item[int]:
+        """Append an item.
+
+        Args:
+            data, ttl, collection_ttl, operation_id: as in `set`.
+
+        Returns:
+            the item, with the index that the server gave it.
+
+        Raises:
+            InvalidRequest, TooLarge: as in `set`.
+        """
+        members = {"ttl": ttl, "collection_ttl": collection_ttl}
+        return await self._write_item("add", operation_id, encode_data(data, None), members)
+
+    async def values(self) -> AsyncIterator[Item[int]]:
+        """Iterate over all items, in the order of their indexes."""
+        async for _, item in self.items():
+            yield item
+
+    def __aiter__(self) -> AsyncIterator[Item[int]]:
+        """As `values`."""
+        return self.values()
+
+    async def remove_list(self, *, operation_id: str | None = None) -> None:
+        """Remove the list with all its items, for all clients."""
+        await self._remove(operation_id)

@@ -1,0 +1,57 @@
+"""Handle of a map."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from syncline.encoding import encode_data
+from syncline.header import JsonObject
+from syncline.item import Item
+from syncline.item_types import MAP
+from syncline_protocol import objects
+
+from .collection import AsyncCollection
+
+__all__ = ["AsyncMap"]
+
+
+class AsyncMap(AsyncCollection[str]):
+    """One map: items by key."""
+
+    type = objects.MAP
+    collection_type = MAP
+
+    async def add(
+        self,
+        key: str,
+        data: JsonObject,
+        *,
+        ttl: int | None = None,
+        collection_ttl: int | None = None,
+        operation_id: str | None = None,
+    ) -> Item[str]:
+        """Add an item.
+
+        Args:
+            data, ttl, collection_ttl, operation_id: as in `set`.
+
+        Raises:
+            Conflict: there is an item with that key; `item` is its newest state.
+            InvalidRequest, TooLarge: as in `set`.
+        """
+        json = encode_data(data, None)
+        members = {**self._named(key), "ttl": ttl, "collection_ttl": collection_ttl}
+        return await self._write_item("add", operation_id, json, members)
+
+    async def keys(self) -> AsyncIterator[str]:
+        """Iterate over all keys, in their order."""
+        async for key, _ in self.items():
+            yield key
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        """As `keys`."""
+        return self.keys()
+
+    async def remove_map(self, *, operation_id: str | None = None) -> None:
+        """Remove the map with all its items, for all clients."""
+        await self._remove(operation_id)

@@ -1,0 +1,309 @@
+# Made by scripts/generate-blocking. Do not edit: change the async source.
+"""What the handles of lists and maps share: items, pages, batches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Generic
+
+import orjson
+
+from syncline.attempts import make_op
+from syncline.encoding import encode_data
+from syncline.errors import NotFound, RevisionMismatch
+from syncline.header import Header, JsonObject
+from syncline.item import Item, K
+from syncline.item_types import CollectionType, check_key
+from syncline.mutation import MutationPauses, Mutator
+from syncline.pages import Order
+from syncline.patches import encode_rule, shallow_merge
+from syncline.service.dictionary import ItemAccess
+from syncline.service.waiting import result, sleep
+
+from .batch import Batch
+from .handle import Handle
+from .listing import check_limits
+from .rest_items import RestItems
+
+__all__ = ["Collection"]
+
+
+class Collection(Handle, ItemAccess[K], Generic[K]):
+    """One list or map. It keeps no items: each read asks the server."""
+
+    collection_type: ClassVar[CollectionType]
+
+    def get(self, key: K, default: Any = None) -> Item[K] | Any:
+        """Read an item; return `default` if there is none."""
+        try:
+            return self[key]
+        except NotFound as error:
+            if error.code != self.collection_type.missing:
+                raise
+            return default
+
+    def __getitem__(self, key: K) -> Item[K]:
+        """Read an item: `collection[key]`.
+
+        Raises:
+            NotFound: there is no such item.
+        """
+        return Item.parse((self._request("item", **self._named(key)))["item"])
+
+    def has(self, key: K) -> bool:
+        """True if there is an item with that key."""
+        return self.get(key) is not None
+
+    def set(
+        self,
+        key: K,
+        data: JsonObject,
+        *,
+        if_match: str | None = None,
+        ttl: int | None = None,
+        collection_ttl: int | None = None,
+        operation_id: str | None = None,
+    ) -> Item[K]:
+        """Replace the data of an item; in a map, add the item if there is none.
+
+        Args:
+            data: a JSON object.
+            if_match: write only if the item is at this revision; `"-1"`: only if there is none;
+                None: unconditional.
+            ttl: time to live of the item in seconds from now; 0: never expires; None keeps it.
+            collection_ttl: the same for the whole list or map.
+            operation_id: your own operation id, of up to 64 characters. Within 120 s a second call
+                with it gets the answer of the first, also from another process. None makes one.
+
+        Returns:
+            the item as written.
+
+        Raises:
+            RevisionMismatch: the item is at another revision; `item` is that state.
+            NotFound: the list has no such item.
+            Conflict: the operation id was used for another request.
+            InvalidRequest: a value is not allowed.
+            TooLarge: `data` is larger than the server accepts.
+        """
+        json = encode_data(data, None)
+        members = {"if_match": if_match, "ttl": ttl, "collection_ttl": collection_ttl}
+        return self._write_item("set", operation_id, json, self._named(key) | members)
+
+    def update(
+        self,
+        key: K,
+        changes: JsonObject,
+        *,
+        ttl: int | None = None,
+        operation_id: str | None = None,
+    ) -> Item[K]:
+        """Set some top-level keys of the data of an item and leave the others as they are.
+
+        As `update` of a document: the server merges, so there is no conflict with other writers.
+
+        Raises:
+            NotFound: there is no such item.
+            Conflict, InvalidRequest, TooLarge: as in `set`.
+        """
+        encode_data(changes, None)
+        operations = shallow_merge(changes)
+        return self.patch(key, operations=operations, ttl=ttl, operation_id=operation_id)
+
+    def mutate(self, key: K, fn: Mutator, *, ttl: int | None = None) -> Item[K]:
+        """Compute new data of an item from the newest and write it; retry if another was first.
+
+        Args:
+            fn: as in `mutate` of a document.
+            ttl: as in `set`.
+
+        Returns:
+            the item as written; the newest item if `fn` returned None.
+
+        Raises:
+            NotFound: there is no such item.
+            RevisionMismatch: other writers were first until `mutate_timeout` had passed.
+        """
+        deadline = time.monotonic() + self._http.pool.options.mutate_timeout
+        pauses = MutationPauses()
+        newest = self[key]
+        while True:
+            data = result(fn(newest.data))
+            if data is None:
+                return newest
+            try:
+                return self.set(key, data, if_match=newest.revision, ttl=ttl)
+            except RevisionMismatch as mismatch:
+                if time.monotonic() >= deadline:
+                    raise
+                found = mismatch.item
+            sleep(pauses.next())
+            newest = found or self[key]
+
+    def patch(
+        self,
+        key: K,
+        *,
+        merge: JsonObject | None = None,
+        operations: Sequence[JsonObject] | None = None,
+        increment: Mapping[str, int | float] | None = None,
+        if_match: str | None = None,
+        ttl: int | None = None,
+        collection_ttl: int | None = None,
+        operation_id: str | None = None,
+    ) -> Item[K]:
+        """Let the server change the newest data of an item by a rule. Give exactly one rule.
+
+        Args:
+            merge, operations, increment: as in `patch` of a document.
+            if_match, ttl, collection_ttl, operation_id: as in `set`.
+
+        Raises:
+            TypeError: no rule was given, or more than one.
+            NotFound: there is no such item.
+            Conflict: the patch does not fit the data, or as in `set`.
+            RevisionMismatch, InvalidRequest, TooLarge: as in `set`.
+        """
+        rule = encode_rule(merge=merge, operations=operations, increment=increment)
+        members = {"if_match": if_match, "ttl": ttl, "collection_ttl": collection_ttl}
+        return self._write_item(
+            "patch", operation_id, None, {**self._named(key), **rule, **members}
+        )
+
+    def increment(
+        self, key: K, pointer: str, by: int | float = 1, *, operation_id: str | None = None
+    ) -> Item[K]:
+        """Add to a number in the data of an item; a missing number counts as 0.
+
+        Args:
+            pointer: a JSON pointer (RFC 6901), such as `/likes`.
+            operation_id: as in `set`.
+
+        Raises:
+            NotFound, Conflict: as in `patch`.
+        """
+        return self.patch(key, increment={pointer: by}, operation_id=operation_id)
+
+    def set_item_ttl(
+        self,
+        key: K,
+        ttl: int,
+        *,
+        if_match: str | None = None,
+        operation_id: str | None = None,
+    ) -> None:
+        """Change the expiry of an item and keep its data.
+
+        Raises:
+            NotFound: there is no such item.
+            RevisionMismatch, InvalidRequest: as in `set`.
+        """
+        self._write("ttl", operation_id, **self._named(key), ttl=ttl, if_match=if_match)
+
+    def remove(
+        self, key: K, *, if_match: str | None = None, operation_id: str | None = None
+    ) -> None:
+        """Remove an item.
+
+        Raises:
+            NotFound: there is no such item.
+            RevisionMismatch: as in `set`.
+        """
+        self._write("remove", operation_id, **self._named(key), if_match=if_match)
+
+    def batch(
+        self, *, collection_ttl: int | None = None, operation_id: str | None = None
+    ) -> Batch[K]:
+        """Return a batch, which writes up to 100 items together or none.
+
+        Use it with `with`; it is sent at the end of the block.
+
+        Args:
+            collection_ttl, operation_id: as in `set`.
+        """
+
+        def send(operations: Sequence[JsonObject]) -> list[str]:
+            op = operation_id or make_op()
+            ok = self._request(
+                "batch", operations=list(operations), collection_ttl=collection_ttl, op=op
+            )
+            return [change["revision"] for change in ok["changes"]]
+
+        return Batch(self.collection_type.key_name, self._check_key, send)
+
+    def items(
+        self,
+        start: K | None = None,
+        *,
+        after: K | None = None,
+        order: Order = "asc",
+        limit: int | None = None,
+        page_size: int = 100,
+    ) -> Iterator[tuple[K, Item[K]]]:
+        """Iterate over keys and items, in the order of the keys; pages are read when needed.
+
+        Args:
+            start: key to begin with; it need not exist.
+            after: key after which to begin, instead.
+            order: `asc` or `desc`.
+            limit: maximum number of items; None for all.
+            page_size: number of items that are read at once, 1 to 100.
+        """
+        pages = self.pages(start, after=after, order=order, limit=limit, page_size=page_size)
+        for page in pages:
+            for item in page:
+                yield item.key, item
+
+    def pages(
+        self,
+        start: K | None = None,
+        *,
+        after: K | None = None,
+        order: Order = "asc",
+        limit: int | None = None,
+        page_size: int = 100,
+    ) -> Iterator[Sequence[Item[K]]]:
+        """Iterate over pages of items; arguments as in `items`."""
+        check_limits(limit, page_size)
+        members = {"from": start, "after": after, "order": order}
+        left = limit
+        while left != 0:
+            size = page_size if left is None else min(left, page_size)
+            ok = self._request("items", **members, limit=size)
+            page: Sequence[Item[K]] = [Item.parse(each) for each in ok["items"]]
+            if page:
+                yield page
+            if ok["next"] is None:
+                return
+            members = {"after": ok["next"], "order": order}
+            left = None if left is None else left - len(page)
+
+    def _check_key(self, key: Any) -> None:
+        check_key(self.collection_type, key)
+
+    def _named(self, key: K) -> JsonObject:
+        """The member of a request that names an item."""
+        self._check_key(key)
+        return {self.collection_type.key_name: key}
+
+    def _write_item(
+        self, verb: str, operation_id: str | None, json: bytes | None, members: JsonObject
+    ) -> Item[K]:
+        """Send a write and return the item after it; `json` is its data, None if not known yet."""
+        if json is not None:
+            members = members | {"data": orjson.Fragment(json)}
+        body = (self._write(verb, operation_id, **members))["item"]
+        # The reply to a repeated operation lacks the data if the item has changed since.
+        if json is None and "data" not in body:
+            return self[members[self.collection_type.key_name]]
+        item: Item[K] = Item.parse(body, json)
+        return item
+
+    def _carry_out(self, request: JsonObject) -> JsonObject:
+        return RestItems(self._http, self.type, self._address).carry_out(request)
+
+    def _take(self, ok: JsonObject) -> None:
+        # What a write of an item says of the collection has no dates of its own.
+        body = ok.get(self.type.name, {})
+        if "date_created" in body:
+            self._known = Header.of(body)

@@ -1,0 +1,58 @@
+# Made by scripts/generate-blocking. Do not edit: change the async source.
+"""Handle of a map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from syncline.encoding import encode_data
+from syncline.header import JsonObject
+from syncline.item import Item
+from syncline.item_types import MAP
+from syncline_protocol import objects
+
+from .collection import Collection
+
+__all__ = ["Map"]
+
+
+class Map(Collection[str]):
+    """One map: items by key."""
+
+    type = objects.MAP
+    collection_type = MAP
+
+    def add(
+        self,
+        key: str,
+        data: JsonObject,
+        *,
+        ttl: int | None = None,
+        collection_ttl: int | None = None,
+        operation_id: str | None = None,
+    ) -> Item[str]:
+        """Add an item.
+
+        Args:
+            data, ttl, collection_ttl, operation_id: as in `set`.
+
+        Raises:
+            Conflict: there is an item with that key; `item` is its newest state.
+            InvalidRequest, TooLarge: as in `set`.
+        """
+        json = encode_data(data, None)
+        members = {**self._named(key), "ttl": ttl, "collection_ttl": collection_ttl}
+        return self._write_item("add", operation_id, json, members)
+
+    def keys(self) -> Iterator[str]:
+        """Iterate over all keys, in their order."""
+        for key, _ in self.items():
+            yield key
+
+    def __iter__(self) -> Iterator[str]:
+        """As `keys`."""
+        return self.keys()
+
+    def remove_map(self, *, operation_id: str | None = None) -> None:
+        """Remove the map with all its items, for all clients."""
+        self._remove(operation_id)
