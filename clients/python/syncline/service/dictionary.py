@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from typing import Any, Generic, NoReturn, TypeVar
 
+from syncline.encoding import pointer_to
 from syncline.errors import UsageError
 from syncline.header import JsonObject
 from syncline.item import K
 
-__all__ = ["AsyncContainer", "AsyncItemAccess", "Container", "ItemAccess"]
+__all__ = [
+    "AsyncContainer",
+    "AsyncDataAccess",
+    "AsyncItemAccess",
+    "Container",
+    "DataAccess",
+    "ItemAccess",
+]
 
 KeyT = TypeVar("KeyT", contravariant=True)
 
@@ -44,6 +53,70 @@ class ItemAccess(Container[K], Generic[K]):
     def __setitem__(self, key: K, data: JsonObject) -> None:
         """`…[key] = data`: one request."""
         self.set(key, data)
+
+
+class DataAccess(ABC):
+    """Has the top-level keys of the data of a document."""
+
+    @property
+    @abstractmethod
+    def data(self) -> JsonObject:
+        """The data that was last read or written."""
+
+    @abstractmethod
+    def update(self, changes: JsonObject) -> Any:
+        """Set some top-level keys."""
+
+    @abstractmethod
+    def patch(self, *, operations: Sequence[JsonObject]) -> Any:
+        """Apply a JSON patch."""
+
+    def __getitem__(self, key: str) -> Any:
+        """A value in `data`: no request."""
+        return self.data[key]
+
+    def __contains__(self, key: object) -> bool:
+        """True if `data` has that key: no request."""
+        return key in self.data
+
+    def __iter__(self) -> Iterator[str]:
+        """The keys of `data`: no request."""
+        return iter(self.data)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        """Set one key and leave the others: one request, as `update`."""
+        self.update({key: value})
+
+    def __delitem__(self, key: str) -> None:
+        """Remove one key: one request. Raises `Conflict` if there is none."""
+        self.patch(operations=[{"op": "remove", "path": pointer_to(key)}])
+
+
+class AsyncDataAccess(ABC):
+    """As `DataAccess`; refuses what cannot be awaited, and says what to call instead."""
+
+    @property
+    @abstractmethod
+    def data(self) -> JsonObject:
+        """The data that was last read or written."""
+
+    def __getitem__(self, key: str) -> Any:
+        """A value in `data`: no request."""
+        return self.data[key]
+
+    def __contains__(self, key: object) -> bool:
+        """True if `data` has that key: no request."""
+        return key in self.data
+
+    def __iter__(self) -> Iterator[str]:
+        """The keys of `data`: no request."""
+        return iter(self.data)
+
+    def __setitem__(self, key: NoReturn, value: NoReturn) -> None:
+        raise UsageError("an assignment cannot be awaited: use await ….update({key: value})")
+
+    def __delitem__(self, key: NoReturn) -> None:
+        raise UsageError("`del` cannot be awaited: use await ….patch(merge={key: None})")
 
 
 class AsyncContainer(Generic[KeyT]):

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Generic
 
 import orjson
 
-from syncline.attempts import make_op
 from syncline.batch import Batch
 from syncline.encoding import encode_data
 from syncline.errors import NotFound, RevisionMismatch
@@ -222,10 +221,8 @@ class AsyncCollection(AsyncHandle, AsyncItemAccess[K], Generic[K]):
         """
 
         async def send(operations: Sequence[JsonObject]) -> list[str]:
-            op = operation_id or make_op()
-            ok = await self._request(
-                "batch", operations=list(operations), collection_ttl=collection_ttl, op=op
-            )
+            members = {"operations": list(operations), "collection_ttl": collection_ttl}
+            ok = await self._write("batch", operation_id, **members)
             return [change["revision"] for change in ok["changes"]]
 
         return Batch(self.collection_type.key_name, self._check_key, send)

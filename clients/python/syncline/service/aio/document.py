@@ -13,6 +13,7 @@ from syncline.header import JsonObject
 from syncline.mutation import MutationPauses, Mutator
 from syncline.patches import OPERATIONS_LIMIT, encode_rule, shallow_merge
 from syncline.rest_documents import RestDocuments
+from syncline.service.dictionary import AsyncDataAccess
 from syncline.service.waiting import async_result, async_sleep
 from syncline.snapshot import Snapshot
 from syncline_protocol.objects import DOCUMENT
@@ -22,7 +23,7 @@ from .handle import AsyncHandle
 __all__ = ["AsyncDocument"]
 
 
-class AsyncDocument(AsyncHandle):
+class AsyncDocument(AsyncHandle, AsyncDataAccess):
     """One document. It does not follow changes: `data` is what this handle last read or wrote.
 
     Each write has an operation id. If a reply is lost, the request is repeated, and the server

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import httpx2
+
 from syncline.errors import InvalidRequest, RequestError
 from syncline.header import JsonObject
 from syncline.http import NETWORK_ERRORS, body_of
 from syncline.refusals import not_syncline, refusal
 from syncline.rest_requests import segment
 from syncline.service.call_attempts import CallAttempts
+from syncline.service.operation_ids import HEADER
 from syncline.service.pools import AsyncPool
 from syncline.service.waiting import async_sleep
 from syncline_protocol.errors import Code
@@ -18,8 +21,6 @@ from syncline_protocol.jsonfaults import find_surrogate
 from syncline_protocol.objects import DOCUMENT, ObjectType
 
 __all__ = ["AsyncHttp", "path_segment"]
-
-OPERATION = "Idempotency-Key"
 
 
 class AsyncHttp:
@@ -61,7 +62,7 @@ class AsyncHttp:
             RequestTimeout: a write may have been applied.
         """
         writes = method != "GET"
-        has_operation = OPERATION in (request.get("headers") or {})
+        has_operation = HEADER in (request.get("headers") or {})
         attempts = CallAttempts(
             f"{method} /{path}",
             self.pool.options,
@@ -74,6 +75,8 @@ class AsyncHttp:
                 reply = await client.request(
                     method, path, timeout=attempts.timeout(), follow_redirects=False, **request
                 )
+            except (httpx2.InvalidURL, UnicodeError) as error:
+                raise InvalidRequest.local(Code.INVALID_PARAMETER, f"{error}.") from error
             except NETWORK_ERRORS as error:
                 pause = attempts.failed(error)
             else:

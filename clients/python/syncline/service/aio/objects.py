@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any, ClassVar, Generic, TypeVar
 
-from syncline.attempts import make_op
 from syncline.encoding import check_address
 from syncline.errors import Conflict, NotFound
 from syncline.header import Header, JsonObject
 from syncline.rest_requests import form_of
 from syncline.service.dictionary import AsyncContainer
+from syncline.service.operation_ids import HEADER, operation
 from syncline_protocol.errors import Code
 from syncline_protocol.objects import ObjectType
 
 from .handle import AsyncHandle
-from .http import OPERATION, AsyncHttp
+from .http import AsyncHttp
 from .listing import async_listing, check_limits
 
 __all__ = ["AsyncObjects"]
@@ -74,7 +74,7 @@ class AsyncObjects(AsyncContainer[str], Generic[H]):
         Raises:
             NotFound: there is none.
         """
-        headers = {OPERATION: operation_id or make_op()}
+        headers = {HEADER: operation(operation_id)}
         path = self._http.path_to(address, self.type)
         await self._http.call("DELETE", path, headers=headers)
 
@@ -111,7 +111,7 @@ class AsyncObjects(AsyncContainer[str], Generic[H]):
         form = form_of(request)
         if "sid" in given:
             form["Sid"] = given["sid"]
-        headers = {OPERATION: operation_id or make_op()}
+        headers = {HEADER: operation(operation_id)}
         return self._parse(await self._http.call("POST", self._path, data=form, headers=headers))
 
     async def _get_or_create(self, name: str, **members: Any) -> H:

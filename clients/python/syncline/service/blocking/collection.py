@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Generic
 
 import orjson
 
-from syncline.attempts import make_op
 from syncline.encoding import encode_data
 from syncline.errors import NotFound, RevisionMismatch
 from syncline.header import Header, JsonObject
@@ -223,10 +222,8 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
         """
 
         def send(operations: Sequence[JsonObject]) -> list[str]:
-            op = operation_id or make_op()
-            ok = self._request(
-                "batch", operations=list(operations), collection_ttl=collection_ttl, op=op
-            )
+            members = {"operations": list(operations), "collection_ttl": collection_ttl}
+            ok = self._write("batch", operation_id, **members)
             return [change["revision"] for change in ok["changes"]]
 
         return Batch(self.collection_type.key_name, self._check_key, send)

@@ -13,6 +13,7 @@ from syncline.errors import RevisionMismatch
 from syncline.header import JsonObject
 from syncline.mutation import MutationPauses, Mutator
 from syncline.patches import OPERATIONS_LIMIT, encode_rule, shallow_merge
+from syncline.service.dictionary import DataAccess
 from syncline.service.waiting import result, sleep
 from syncline.snapshot import Snapshot
 from syncline_protocol.objects import DOCUMENT
@@ -23,7 +24,7 @@ from .rest_documents import RestDocuments
 __all__ = ["Document"]
 
 
-class Document(Handle):
+class Document(Handle, DataAccess):
     """One document. It does not follow changes: `data` is what this handle last read or wrote.
 
     Each write has an operation id. If a reply is lost, the request is repeated, and the server

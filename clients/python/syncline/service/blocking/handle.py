@@ -6,10 +6,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from syncline.attempts import make_op
 from syncline.encoding import check_address
 from syncline.errors import UsageError
 from syncline.header import Header, JsonObject
+from syncline.service.operation_ids import operation
 from syncline_protocol.objects import ObjectType
 
 from .http import Http
@@ -114,7 +114,7 @@ class Handle:
 
     def _write(self, verb: str, operation_id: str | None, **members: Any) -> JsonObject:
         """Send a write and return the `ok` of its reply."""
-        return self._request(verb, op=operation_id or make_op(), **members)
+        return self._request(verb, op=operation(operation_id), **members)
 
     def _request(self, verb: str, **members: Any) -> JsonObject:
         """Send a request in the form of docs/protocol.md, section 3; return the `ok`."""

@@ -6,12 +6,15 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import httpx2
+
 from syncline.errors import InvalidRequest, RequestError
 from syncline.header import JsonObject
 from syncline.http import NETWORK_ERRORS, body_of
 from syncline.refusals import not_syncline, refusal
 from syncline.rest_requests import segment
 from syncline.service.call_attempts import CallAttempts
+from syncline.service.operation_ids import HEADER
 from syncline.service.pools import Pool
 from syncline.service.waiting import sleep
 from syncline_protocol.errors import Code
@@ -19,8 +22,6 @@ from syncline_protocol.jsonfaults import find_surrogate
 from syncline_protocol.objects import DOCUMENT, ObjectType
 
 __all__ = ["Http", "path_segment"]
-
-OPERATION = "Idempotency-Key"
 
 
 class Http:
@@ -62,7 +63,7 @@ class Http:
             RequestTimeout: a write may have been applied.
         """
         writes = method != "GET"
-        has_operation = OPERATION in (request.get("headers") or {})
+        has_operation = HEADER in (request.get("headers") or {})
         attempts = CallAttempts(
             f"{method} /{path}",
             self.pool.options,
@@ -75,6 +76,8 @@ class Http:
                 reply = client.request(
                     method, path, timeout=attempts.timeout(), follow_redirects=False, **request
                 )
+            except (httpx2.InvalidURL, UnicodeError) as error:
+                raise InvalidRequest.local(Code.INVALID_PARAMETER, f"{error}.") from error
             except NETWORK_ERRORS as error:
                 pause = attempts.failed(error)
             else:

@@ -6,17 +6,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar, Generic, TypeVar
 
-from syncline.attempts import make_op
 from syncline.encoding import check_address
 from syncline.errors import Conflict, NotFound
 from syncline.header import Header, JsonObject
 from syncline.rest_requests import form_of
 from syncline.service.dictionary import Container
+from syncline.service.operation_ids import HEADER, operation
 from syncline_protocol.errors import Code
 from syncline_protocol.objects import ObjectType
 
 from .handle import Handle
-from .http import OPERATION, Http
+from .http import Http
 from .listing import check_limits, listing
 
 __all__ = ["Objects"]
@@ -75,7 +75,7 @@ class Objects(Container[str], Generic[H]):
         Raises:
             NotFound: there is none.
         """
-        headers = {OPERATION: operation_id or make_op()}
+        headers = {HEADER: operation(operation_id)}
         path = self._http.path_to(address, self.type)
         self._http.call("DELETE", path, headers=headers)
 
@@ -112,7 +112,7 @@ class Objects(Container[str], Generic[H]):
         form = form_of(request)
         if "sid" in given:
             form["Sid"] = given["sid"]
-        headers = {OPERATION: operation_id or make_op()}
+        headers = {HEADER: operation(operation_id)}
         return self._parse(self._http.call("POST", self._path, data=form, headers=headers))
 
     def _get_or_create(self, name: str, **members: Any) -> H:
