@@ -57,7 +57,8 @@ class Login:
         """
         given = {"secret": secret, "key_secret": key_secret, "auth_token": auth_token}
         for name, value in given.items():
-            if value is not None and (not isinstance(value, str) or not value):
+            is_text = isinstance(value, str) and value != ""
+            if not is_text and (value is not None or name == "secret"):
                 raise ValueError(f"{name} must be a str that is not empty")
         if key_sid is not None and not _KEY.fullmatch(key_sid):
             raise ValueError("key_sid must be SK and 32 hexadecimal digits in lower case")

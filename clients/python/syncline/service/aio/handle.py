@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from syncline.encoding import check_address
 from syncline.errors import UsageError
 from syncline.header import Header, JsonObject
 from syncline.service.operation_ids import operation
 from syncline_protocol.objects import ObjectType
 
-from .http import AsyncHttp
+from .http import AsyncHttp, path_segment
 from .permissions import AsyncPermissions
 
 __all__ = ["AsyncHandle"]
@@ -34,7 +33,7 @@ class AsyncHandle:
 
     def __init__(self, http: AsyncHttp, address: str, header: Header | None = None) -> None:
         """Applications call `get`, `create` or `at` of `documents`, `maps` … instead."""
-        check_address(address, self.type.name)
+        path_segment(address)  # raises if it cannot be one
         self._http = http
         self._address = address
         self._known = header

@@ -15,7 +15,7 @@ from syncline_protocol.errors import Code
 from syncline_protocol.objects import ObjectType
 
 from .handle import AsyncHandle
-from .http import AsyncHttp
+from .http import AsyncHttp, path_segment
 from .listing import async_listing, check_limits
 
 __all__ = ["AsyncObjects"]
@@ -41,7 +41,6 @@ class AsyncObjects(AsyncContainer[str], Generic[H]):
 
     def at(self, address: str) -> H:
         """The handle of an object, without a request: it must exist before it is used."""
-        check_address(address, self.type.name)
         return self._handle(address, None)
 
     async def get(self, address: str) -> H:
@@ -50,8 +49,7 @@ class AsyncObjects(AsyncContainer[str], Generic[H]):
         Raises:
             NotFound: there is none.
         """
-        body = await self._http.call("GET", self._http.path_to(address, self.type))
-        return self._parse(body)
+        return self._parse(await self._http.call("GET", self._path_of(address)))
 
     async def __getitem__(self, address: str) -> H:
         """As `get`."""
@@ -75,8 +73,7 @@ class AsyncObjects(AsyncContainer[str], Generic[H]):
             NotFound: there is none.
         """
         headers = {HEADER: operation(operation_id)}
-        path = self._http.path_to(address, self.type)
-        await self._http.call("DELETE", path, headers=headers)
+        await self._http.call("DELETE", self._path_of(address), headers=headers)
 
     def list(self, *, limit: int | None = None, page_size: int = 50) -> AsyncIterator[H]:
         """Iterate over the objects; each page is read when it is needed.
@@ -128,6 +125,9 @@ class AsyncObjects(AsyncContainer[str], Generic[H]):
                 # Created by somebody else since our 404: read it.
                 if error.code != Code.NAME_TAKEN or attempt == CREATE_ATTEMPTS:
                     raise
+
+    def _path_of(self, address: str) -> str:
+        return f"{self._path}/{path_segment(address)}"
 
     def _parse(self, body: JsonObject) -> H:
         # The header of a stream has no revision.

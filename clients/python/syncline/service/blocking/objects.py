@@ -16,7 +16,7 @@ from syncline_protocol.errors import Code
 from syncline_protocol.objects import ObjectType
 
 from .handle import Handle
-from .http import Http
+from .http import Http, path_segment
 from .listing import check_limits, listing
 
 __all__ = ["Objects"]
@@ -42,7 +42,6 @@ class Objects(Container[str], Generic[H]):
 
     def at(self, address: str) -> H:
         """The handle of an object, without a request: it must exist before it is used."""
-        check_address(address, self.type.name)
         return self._handle(address, None)
 
     def get(self, address: str) -> H:
@@ -51,8 +50,7 @@ class Objects(Container[str], Generic[H]):
         Raises:
             NotFound: there is none.
         """
-        body = self._http.call("GET", self._http.path_to(address, self.type))
-        return self._parse(body)
+        return self._parse(self._http.call("GET", self._path_of(address)))
 
     def __getitem__(self, address: str) -> H:
         """As `get`."""
@@ -76,8 +74,7 @@ class Objects(Container[str], Generic[H]):
             NotFound: there is none.
         """
         headers = {HEADER: operation(operation_id)}
-        path = self._http.path_to(address, self.type)
-        self._http.call("DELETE", path, headers=headers)
+        self._http.call("DELETE", self._path_of(address), headers=headers)
 
     def list(self, *, limit: int | None = None, page_size: int = 50) -> Iterator[H]:
         """Iterate over the objects; each page is read when it is needed.
@@ -129,6 +126,9 @@ class Objects(Container[str], Generic[H]):
                 # Created by somebody else since our 404: read it.
                 if error.code != Code.NAME_TAKEN or attempt == CREATE_ATTEMPTS:
                     raise
+
+    def _path_of(self, address: str) -> str:
+        return f"{self._path}/{path_segment(address)}"
 
     def _parse(self, body: JsonObject) -> H:
         # The header of a stream has no revision.
