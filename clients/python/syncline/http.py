@@ -21,7 +21,7 @@ from .rest_requests import segment
 from .token import Claims
 from .transport import Interrupted
 
-__all__ = ["NETWORK_ERRORS", "Http", "body_of"]
+__all__ = ["BROKEN_ERRORS", "NETWORK_ERRORS", "Http", "body_of"]
 
 NETWORK_ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, ValueError)
 """Raised for a connection that fails, and for a reply that is not HTTP or not JSON."""

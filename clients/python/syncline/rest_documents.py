@@ -13,7 +13,7 @@ from syncline_protocol.objects import DOCUMENT
 
 from .header import JsonObject
 from .rest_calls import AsyncRestCalls
-from .rest_requests import PATCH_TYPES, form_of, headers_of
+from .rest_requests import JSON_TYPE, PATCH_TYPES, headers_of
 
 __all__ = ["RestDocuments"]
 
@@ -32,9 +32,7 @@ class RestDocuments:
             case "get":
                 return {"document": await self._calls.call("GET", self._path)}
             case "set" | "ttl":
-                form = form_of(request)
-                written = await self._calls.call("POST", self._path, data=form, headers=headers)
-                return {"document": written}
+                return {"document": await self._write(request, headers)}
             case "patch":
                 return {"document": await self._patch(request, headers)}
             case "remove":
@@ -42,6 +40,13 @@ class RestDocuments:
                 return {}
             case verb:
                 raise ValueError(f"REST does not support {verb!r}")
+
+    async def _write(self, request: JsonObject, headers: dict[str, str]) -> JsonObject:
+        # As JSON, not as a form: it costs both sides less, because nothing is percent-encoded.
+        given = {name: request[name] for name in ("data", "ttl") if name in request}
+        return await self._calls.call(
+            "POST", self._path, content=orjson.dumps(given), headers=headers | JSON_TYPE
+        )
 
     async def _patch(self, request: JsonObject, headers: dict[str, str]) -> JsonObject:
         kind = next(kind for kind in PATCH_TYPES if kind in request)

@@ -12,7 +12,9 @@ from syncline_protocol.objects import TYPES
 from .errors import InvalidRequest
 from .header import JsonObject
 
-__all__ = ["PATCH_TYPES", "form_of", "headers_of", "segment"]
+__all__ = ["JSON_TYPE", "PATCH_TYPES", "form_of", "headers_of", "segment"]
+
+JSON_TYPE = {"Content-Type": "application/json"}
 
 PATCH_TYPES = {
     "merge": "application/merge-patch+json",

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from syncline.header import JsonObject
-from syncline.rest_requests import PATCH_TYPES, form_of, headers_of
+from syncline.rest_requests import JSON_TYPE, PATCH_TYPES, headers_of
 from syncline_protocol.objects import DOCUMENT
 
 from .rest_calls import RestCalls
@@ -33,9 +33,7 @@ class RestDocuments:
             case "get":
                 return {"document": self._calls.call("GET", self._path)}
             case "set" | "ttl":
-                form = form_of(request)
-                written = self._calls.call("POST", self._path, data=form, headers=headers)
-                return {"document": written}
+                return {"document": self._write(request, headers)}
             case "patch":
                 return {"document": self._patch(request, headers)}
             case "remove":
@@ -43,6 +41,13 @@ class RestDocuments:
                 return {}
             case verb:
                 raise ValueError(f"REST does not support {verb!r}")
+
+    def _write(self, request: JsonObject, headers: dict[str, str]) -> JsonObject:
+        # As JSON, not as a form: it costs both sides less, because nothing is percent-encoded.
+        given = {name: request[name] for name in ("data", "ttl") if name in request}
+        return self._calls.call(
+            "POST", self._path, content=orjson.dumps(given), headers=headers | JSON_TYPE
+        )
 
     def _patch(self, request: JsonObject, headers: dict[str, str]) -> JsonObject:
         kind = next(kind for kind in PATCH_TYPES if kind in request)

@@ -15,7 +15,7 @@ import orjson
 
 from syncline.errors import NotFound
 from syncline.header import JsonObject
-from syncline.rest_requests import PATCH_TYPES, form_of, headers_of, segment
+from syncline.rest_requests import JSON_TYPE, PATCH_TYPES, form_of, headers_of, segment
 from syncline_protocol.errors import codes_of
 from syncline_protocol.objects import ObjectType
 
@@ -29,8 +29,6 @@ PAGE_LIMIT = 100
 QUERY_LENGTH = 3_000
 """Characters of keys in one query, after which the next one begins: a URL has 8,192 bytes at most.
 """
-
-_JSON = {"Content-Type": "application/json"}
 
 _LAST = "\U0010ffff"
 """The last character: appended to a prefix it is behind all keys that begin with the prefix."""
@@ -190,7 +188,7 @@ class RestItems:
     def _send(
         self, method: str, path: str, request: JsonObject, *, content: bytes
     ) -> tuple[int, JsonObject]:
-        headers = {**_headers(request), **_JSON}
+        headers = {**_headers(request), **JSON_TYPE}
         return self._calls.exchange(method, path, content=content, headers=headers)
 
     def _written(self, kind: str, item: JsonObject) -> JsonObject:
