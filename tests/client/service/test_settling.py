@@ -22,7 +22,18 @@ from syncline import (
     Unavailable,
 )
 
-PAGE = Reply(502, b"<html>", {"Content-Type": "text/html"})
+PAGES = [
+    Reply(502, b"<html>", {"Content-Type": "text/html"}),
+    json_reply(500, {"error": "no upstream"}),
+    json_reply(429, {"message": "slow down"}),
+]
+FOREIGN = [
+    Reply(404, b"<html>", {"Content-Type": "text/html"}),
+    Reply(302, b"", {"Location": "https://example.com/login"}),
+    json_reply(200, {"login": "here"}),
+    json_reply(200, ["a", "list"]),
+    Reply(200, b"<html>"),
+]
 
 
 def once_for_each(
@@ -87,8 +98,11 @@ async def test_a_key_whose_secret_is_lost_is_reported(kind: str, server: Running
     assert len([ask for ask in way.asked if ask.method == "POST"]) == 1
 
 
-async def test_pages_of_a_gateway_are_weather(kind: str, server: RunningServer) -> None:
-    with HttpServer(once_for_each(server, lambda ask: PAGE)) as way:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.status))
+async def test_pages_of_a_gateway_are_weather(
+    kind: str, server: RunningServer, page: Reply
+) -> None:
+    with HttpServer(once_for_each(server, lambda ask: page)) as way:
         async with begun(open_service(kind, server, way.url)) as service:
             document = await now(service.documents.create(unique(), {"n": 0}))
             await now(document.increment("/n"))
@@ -96,12 +110,31 @@ async def test_pages_of_a_gateway_are_weather(kind: str, server: RunningServer) 
             assert document.data == {"n": 1}
 
 
-async def test_another_server_shows_at_once(kind: str, server: RunningServer) -> None:
-    with HttpServer(lambda ask: Reply(404, b"<html>", {"Content-Type": "text/html"})) as other:
+@pytest.mark.parametrize("page", FOREIGN, ids=lambda page: f"{page.status} {page.body[:6]}")
+async def test_another_server_shows_at_once(kind: str, server: RunningServer, page: Reply) -> None:
+    with HttpServer(lambda ask: page) as other:
         async with begun(open_service(kind, server, other.url)) as service:
             with pytest.raises(ConnectionLost, match="not Syncline"):
                 await now(service.documents.get("a"))
     assert len(other.asked) == 1
+
+
+async def test_where_syncline_has_answered_every_page_is_weather(
+    kind: str, server: RunningServer
+) -> None:
+    name = unique()
+    pages = iter(FOREIGN)
+
+    def answer(ask: Ask) -> Reply:
+        page = None if name in ask.target else next(pages, None)
+        return page or forwarding(server.url)(ask)
+
+    with HttpServer(answer) as way:
+        async with begun(open_service(kind, server, way.url)) as service:
+            assert not await now(service.documents.has(name))
+            document = await now(service.documents.create(name, {"n": 1}))
+            assert document.data == {"n": 1}
+    assert len(way.asked) == 2 + len(FOREIGN)
 
 
 @pytest.mark.parametrize(("status", "code"), [(429, 20429), (503, 20503)])

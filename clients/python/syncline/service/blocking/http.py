@@ -24,6 +24,10 @@ from syncline_protocol.objects import DOCUMENT, ObjectType
 __all__ = ["Http", "path_segment"]
 
 
+OWN = frozenset({"account_sid", "sid", "meta", "revision"})
+"""Members of which each of Syncline's replies has one: a page of something in between has none."""
+
+
 class Http:
     """Sends the requests of one service.
 
@@ -73,16 +77,14 @@ class Http:
         while True:
             client = self.pool.client()
             try:
-                reply = client.request(
-                    method, path, timeout=attempts.timeout(), follow_redirects=False, **request
-                )
+                reply = client.request(method, path, timeout=attempts.timeout(), **request)
             except (httpx2.InvalidURL, UnicodeError) as error:
                 raise InvalidRequest.local(Code.INVALID_PARAMETER, f"{error}.") from error
             except NETWORK_ERRORS as error:
                 pause = attempts.failed(error)
             else:
                 body = body_of(method, reply) if reply.is_success else None
-                if body is not None:
+                if body is not None and (reply.status_code == 204 or not OWN.isdisjoint(body)):
                     self.pool.has_answered = True
                     return reply.status_code, body
                 answer = not_syncline(reply) if reply.is_success else refusal(reply)
