@@ -102,7 +102,7 @@ async def test_a_conditional_write_is_refused_with_the_newest_state(service: Any
         assert refused.value.document.data == {"n": 2}
 
 
-async def test_mutate_computes_again_from_what_another_writer_left(service: Any) -> None:
+async def test_mutate_computes_again_from_what_another_writer_left(kind: str, service: Any) -> None:
     document = await now(service.documents.create("d", {"n": 1}))
     rival = service.documents.at("d")
     seen = []
@@ -119,9 +119,29 @@ async def test_mutate_computes_again_from_what_another_writer_left(service: Any)
             rival.increment("/n", 10)
         return {"n": data["n"] + 1}
 
-    is_async = hasattr(service, "__aenter__")
-    assert await now(document.mutate(slow if is_async else quick)) == {"n": 12}
+    assert await now(document.mutate(slow if kind == "async" else quick)) == {"n": 12}
     assert seen == [1, 11]
+
+
+async def test_a_mutation_inside_another_of_the_same_data_is_refused(
+    kind: str, service: Any
+) -> None:
+    document = await now(service.documents.create("d", {"n": 1}))
+    players = await now(service.maps.create())
+    await now(players.set("a", {"n": 1}))
+
+    async def outer(data: dict[str, Any]) -> dict[str, Any]:
+        await now(players.mutate("a", lambda item: item | data))
+        return await now(document.mutate(lambda inner: inner)) or data
+
+    def blocking(data: dict[str, Any]) -> dict[str, Any]:
+        players.mutate("a", lambda item: item | data)
+        document.mutate(lambda inner: inner)
+        return data
+
+    with pytest.raises(UsageError, match="inside mutate"):
+        await now(document.mutate(blocking if kind == "blocking" else outer))
+    assert await now(document.mutate(lambda data: {"n": 5})) == {"n": 5}
 
 
 async def test_an_operation_id_makes_a_second_write_the_first(service: Any) -> None:

@@ -19,6 +19,7 @@ from syncline.pages import Order
 from syncline.patches import encode_rule, shallow_merge
 from syncline.rest_items import RestItems
 from syncline.service.dictionary import AsyncItemAccess
+from syncline.service.running_mutations import mutating
 from syncline.service.waiting import async_result, async_sleep
 
 from .handle import AsyncHandle
@@ -121,22 +122,11 @@ class AsyncCollection(AsyncHandle, AsyncItemAccess[K], Generic[K]):
         Raises:
             NotFound: there is no such item.
             RevisionMismatch: other writers were first until `mutate_timeout` had passed.
+            UsageError: `mutate` was called inside `mutate` of this item.
         """
-        deadline = time.monotonic() + self._http.pool.options.mutate_timeout
-        pauses = MutationPauses()
-        newest = await self[key]
-        while True:
-            data = await async_result(fn(newest.data))
-            if data is None:
-                return newest
-            try:
-                return await self.set(key, data, if_match=newest.revision, ttl=ttl)
-            except RevisionMismatch as mismatch:
-                if time.monotonic() >= deadline:
-                    raise
-                found = mismatch.item
-            await async_sleep(pauses.next())
-            newest = found or await self[key]
+        self._check_key(key)
+        with mutating(self._http.path_to(self._address, self.type), str(key)):
+            return await self._mutate(key, fn, ttl)
 
     async def patch(
         self,
@@ -281,6 +271,23 @@ class AsyncCollection(AsyncHandle, AsyncItemAccess[K], Generic[K]):
         """The member of a request that names an item."""
         self._check_key(key)
         return {self.collection_type.key_name: key}
+
+    async def _mutate(self, key: K, fn: Mutator, ttl: int | None) -> Item[K]:
+        deadline = time.monotonic() + self._http.pool.options.mutate_timeout
+        pauses = MutationPauses()
+        newest = await self[key]
+        while True:
+            data = await async_result(fn(newest.data))
+            if data is None:
+                return newest
+            try:
+                return await self.set(key, data, if_match=newest.revision, ttl=ttl)
+            except RevisionMismatch as mismatch:
+                if time.monotonic() >= deadline:
+                    raise
+                found = mismatch.item
+            await async_sleep(pauses.next())
+            newest = found or await self[key]
 
     async def _write_item(
         self, verb: str, operation_id: str | None, json: bytes | None, members: JsonObject

@@ -14,6 +14,7 @@ from syncline.mutation import MutationPauses, Mutator
 from syncline.patches import OPERATIONS_LIMIT, encode_rule, shallow_merge
 from syncline.rest_documents import RestDocuments
 from syncline.service.dictionary import AsyncDataAccess
+from syncline.service.running_mutations import mutating
 from syncline.service.waiting import async_result, async_sleep
 from syncline.snapshot import Snapshot
 from syncline_protocol.objects import DOCUMENT
@@ -116,23 +117,11 @@ class AsyncDocument(AsyncHandle, AsyncDataAccess):
 
         Raises:
             RevisionMismatch: other writers were first until `mutate_timeout` had passed.
+            UsageError: `mutate` was called inside `mutate` of this document.
             InvalidRequest, TooLarge: as in `set`.
         """
-        deadline = time.monotonic() + self._http.pool.options.mutate_timeout
-        pauses = MutationPauses()
-        newest = await self._read()
-        while True:
-            data = await async_result(fn(newest.data))
-            if data is None:
-                return newest.data
-            try:
-                return await self.set(data, if_match=str(newest.revision), ttl=ttl)
-            except RevisionMismatch as mismatch:
-                if time.monotonic() >= deadline:
-                    raise
-                found = mismatch.document
-            await async_sleep(pauses.next())
-            newest = found or await self._read()
+        with mutating(self._http.path_to(self._address)):
+            return await self._mutate(fn, ttl)
 
     async def patch(
         self,
@@ -216,6 +205,23 @@ class AsyncDocument(AsyncHandle, AsyncDataAccess):
 
     async def _read(self) -> Snapshot:
         return Snapshot.parse((await self._request("get"))["document"])
+
+    async def _mutate(self, fn: Mutator, ttl: int | None) -> JsonObject:
+        deadline = time.monotonic() + self._http.pool.options.mutate_timeout
+        pauses = MutationPauses()
+        newest = await self._read()
+        while True:
+            data = await async_result(fn(newest.data))
+            if data is None:
+                return newest.data
+            try:
+                return await self.set(data, if_match=str(newest.revision), ttl=ttl)
+            except RevisionMismatch as mismatch:
+                if time.monotonic() >= deadline:
+                    raise
+                found = mismatch.document
+            await async_sleep(pauses.next())
+            newest = found or await self._read()
 
     async def _write_data(
         self, verb: str, operation_id: str | None, json: bytes | None, members: JsonObject

@@ -18,6 +18,7 @@ from syncline.mutation import MutationPauses, Mutator
 from syncline.pages import Order
 from syncline.patches import encode_rule, shallow_merge
 from syncline.service.dictionary import ItemAccess
+from syncline.service.running_mutations import mutating
 from syncline.service.waiting import result, sleep
 
 from .batch import Batch
@@ -122,22 +123,11 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
         Raises:
             NotFound: there is no such item.
             RevisionMismatch: other writers were first until `mutate_timeout` had passed.
+            UsageError: `mutate` was called inside `mutate` of this item.
         """
-        deadline = time.monotonic() + self._http.pool.options.mutate_timeout
-        pauses = MutationPauses()
-        newest = self[key]
-        while True:
-            data = result(fn(newest.data))
-            if data is None:
-                return newest
-            try:
-                return self.set(key, data, if_match=newest.revision, ttl=ttl)
-            except RevisionMismatch as mismatch:
-                if time.monotonic() >= deadline:
-                    raise
-                found = mismatch.item
-            sleep(pauses.next())
-            newest = found or self[key]
+        self._check_key(key)
+        with mutating(self._http.path_to(self._address, self.type), str(key)):
+            return self._mutate(key, fn, ttl)
 
     def patch(
         self,
@@ -282,6 +272,23 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
         """The member of a request that names an item."""
         self._check_key(key)
         return {self.collection_type.key_name: key}
+
+    def _mutate(self, key: K, fn: Mutator, ttl: int | None) -> Item[K]:
+        deadline = time.monotonic() + self._http.pool.options.mutate_timeout
+        pauses = MutationPauses()
+        newest = self[key]
+        while True:
+            data = result(fn(newest.data))
+            if data is None:
+                return newest
+            try:
+                return self.set(key, data, if_match=newest.revision, ttl=ttl)
+            except RevisionMismatch as mismatch:
+                if time.monotonic() >= deadline:
+                    raise
+                found = mismatch.item
+            sleep(pauses.next())
+            newest = found or self[key]
 
     def _write_item(
         self, verb: str, operation_id: str | None, json: bytes | None, members: JsonObject

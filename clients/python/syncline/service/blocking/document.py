@@ -14,6 +14,7 @@ from syncline.header import JsonObject
 from syncline.mutation import MutationPauses, Mutator
 from syncline.patches import OPERATIONS_LIMIT, encode_rule, shallow_merge
 from syncline.service.dictionary import DataAccess
+from syncline.service.running_mutations import mutating
 from syncline.service.waiting import result, sleep
 from syncline.snapshot import Snapshot
 from syncline_protocol.objects import DOCUMENT
@@ -115,23 +116,11 @@ class Document(Handle, DataAccess):
 
         Raises:
             RevisionMismatch: other writers were first until `mutate_timeout` had passed.
+            UsageError: `mutate` was called inside `mutate` of this document.
             InvalidRequest, TooLarge: as in `set`.
         """
-        deadline = time.monotonic() + self._http.pool.options.mutate_timeout
-        pauses = MutationPauses()
-        newest = self._read()
-        while True:
-            data = result(fn(newest.data))
-            if data is None:
-                return newest.data
-            try:
-                return self.set(data, if_match=str(newest.revision), ttl=ttl)
-            except RevisionMismatch as mismatch:
-                if time.monotonic() >= deadline:
-                    raise
-                found = mismatch.document
-            sleep(pauses.next())
-            newest = found or self._read()
+        with mutating(self._http.path_to(self._address)):
+            return self._mutate(fn, ttl)
 
     def patch(
         self,
@@ -215,6 +204,23 @@ class Document(Handle, DataAccess):
 
     def _read(self) -> Snapshot:
         return Snapshot.parse((self._request("get"))["document"])
+
+    def _mutate(self, fn: Mutator, ttl: int | None) -> JsonObject:
+        deadline = time.monotonic() + self._http.pool.options.mutate_timeout
+        pauses = MutationPauses()
+        newest = self._read()
+        while True:
+            data = result(fn(newest.data))
+            if data is None:
+                return newest.data
+            try:
+                return self.set(data, if_match=str(newest.revision), ttl=ttl)
+            except RevisionMismatch as mismatch:
+                if time.monotonic() >= deadline:
+                    raise
+                found = mismatch.document
+            sleep(pauses.next())
+            newest = found or self._read()
 
     def _write_data(
         self, verb: str, operation_id: str | None, json: bytes | None, members: JsonObject
