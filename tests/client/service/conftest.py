@@ -21,6 +21,6 @@ def kind(request: pytest.FixtureRequest) -> str:
 async def service(kind: str, server: RunningServer) -> AsyncIterator[Any]:
     """A client of a service that only this test uses."""
     async with begun(open_service(kind, server)) as account:
-        made = await now(account.services.create("of a test"))
+        made = await now(account.services.create(friendly_name="of a test"))
         yield account.for_service(made.sid)
         await now(account.services.remove(made.sid))

@@ -32,7 +32,7 @@ ALLOWED = "--webhook-networks=127.0.0.0/8"
 
 async def test_services_are_made_changed_listed_and_removed(kind: str, service: Any) -> None:
     services = service.services
-    made = await now(services.create("shop", acl_enabled=True))
+    made = await now(services.create(friendly_name="shop", acl_enabled=True))
     assert (made.friendly_name, made.acl_enabled, made.webhook_url) == ("shop", True, None)
 
     url = "https://example.com/hook"
@@ -224,7 +224,7 @@ def test_arguments_are_checked_at_once(kind: type[Service]) -> None:
         with pytest.raises(ValueError):
             kind("http://x", ACCOUNT, "s", **options)
     with pytest.raises(TypeError):
-        kind("http://x", ACCOUNT, "s", time_out=1)
+        kind("http://x", ACCOUNT, "s", time_out=1)  # type: ignore[call-arg]
 
 
 async def test_a_service_is_made_from_the_environment(kind: str, server: RunningServer) -> None:

@@ -82,7 +82,7 @@ async def test_writes_whose_replies_are_lost_are_applied_once(
             await now(document.permissions.set("alice", read=True))
             await now(document.permissions.remove("alice"))
             await now(document.remove())
-            made = await now(service.services.create("once"))
+            made = await now(service.services.create(friendly_name="once"))
             found = await collect(service.services)
             assert [each.sid for each in found if each.friendly_name == "once"] == [made.sid]
             await now(service.services.remove(made.sid))

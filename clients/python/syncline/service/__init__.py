@@ -34,8 +34,8 @@ from .blocking.service import Service
 from .blocking.services import Services
 from .blocking.stream import Stream
 from .blocking.streams import Streams
-from .resources import ApiKey, ParkedWebhook, Permission, ServiceInfo
-from .service_options import ServiceOptions
+from .resources import ApiKey, ParkedWebhook, Permission, ServiceInfo, ServiceSettings
+from .service_options import OptionValues, ServiceOptions
 
 __all__ = [
     "ApiKey",
@@ -61,6 +61,7 @@ __all__ = [
     "Lists",
     "Map",
     "Maps",
+    "OptionValues",
     "ParkedWebhook",
     "ParkedWebhooks",
     "Permission",
@@ -68,6 +69,7 @@ __all__ = [
     "Service",
     "ServiceInfo",
     "ServiceOptions",
+    "ServiceSettings",
     "Services",
     "Stream",
     "Streams",

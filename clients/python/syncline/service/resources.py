@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypedDict
 
 from syncline.header import JsonObject
 from syncline_protocol import dates
 
-__all__ = ["ApiKey", "ParkedWebhook", "Permission", "ServiceInfo"]
+__all__ = ["ApiKey", "ParkedWebhook", "Permission", "ServiceInfo", "ServiceSettings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,18 @@ class ServiceInfo:
         names = cls.__dataclass_fields__.keys() - {"date_created", "date_updated"}
         members = {name: body[name] for name in names}
         return cls(date_created=created, date_updated=updated, **members)
+
+
+class ServiceSettings(TypedDict, total=False):
+    """The settings of a service that can be changed, by the names of `ServiceInfo`."""
+
+    friendly_name: str | None
+    webhook_url: str | None
+    webhooks_from_rest_enabled: bool
+    acl_enabled: bool
+    reachability_webhooks_enabled: bool
+    reachability_debouncing_enabled: bool
+    reachability_debouncing_window: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

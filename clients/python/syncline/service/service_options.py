@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from ssl import SSLContext
+from typing import TypedDict
 
 from syncline.proxies import ProxyChoice, check_proxy
 
-__all__ = ["ServiceOptions"]
+__all__ = ["OptionValues", "ServiceOptions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,3 +48,15 @@ class ServiceOptions:
                     raise ValueError(f"max_connections must be a whole number from 1: {value!r}")
             elif field.name not in ("ssl", "proxy") and not value > 0:
                 raise ValueError(f"{field.name} must be greater than 0, not {value!r}")
+
+
+class OptionValues(TypedDict, total=False):
+    """The options of `ServiceOptions`, by name, as `Service` takes them."""
+
+    timeout: float
+    reply_timeout: float
+    retries: int
+    mutate_timeout: float
+    max_connections: int
+    ssl: SSLContext | None
+    proxy: ProxyChoice

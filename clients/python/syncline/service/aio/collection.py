@@ -25,7 +25,7 @@ from syncline.service.waiting import async_result, async_sleep
 from .handle import AsyncHandle
 from .listing import check_limits
 
-__all__ = ["AsyncCollection"]
+__all__ = ["AsyncCollection", "async_items_of"]
 
 
 class AsyncCollection(AsyncHandle, AsyncItemAccess[K], Generic[K]):
@@ -217,7 +217,7 @@ class AsyncCollection(AsyncHandle, AsyncItemAccess[K], Generic[K]):
 
         return Batch(self.collection_type.key_name, self._check_key, send)
 
-    async def items(
+    def items(
         self,
         start: K | None = None,
         *,
@@ -234,13 +234,14 @@ class AsyncCollection(AsyncHandle, AsyncItemAccess[K], Generic[K]):
             order: `asc` or `desc`.
             limit: maximum number of items; None for all.
             page_size: number of items that are read at once, 1 to 100.
+
+        Raises:
+            ValueError: `limit` or `page_size` is out of range.
         """
         pages = self.pages(start, after=after, order=order, limit=limit, page_size=page_size)
-        async for page in pages:
-            for item in page:
-                yield item.key, item
+        return async_items_of(pages)
 
-    async def pages(
+    def pages(
         self,
         start: K | None = None,
         *,
@@ -251,7 +252,14 @@ class AsyncCollection(AsyncHandle, AsyncItemAccess[K], Generic[K]):
     ) -> AsyncIterator[Sequence[Item[K]]]:
         """Iterate over pages of items; arguments as in `items`."""
         check_limits(limit, page_size)
-        members = {"from": start, "after": after, "order": order}
+        return self._pages({"from": start, "after": after, "order": order}, limit, page_size)
+
+    def _check_key(self, key: Any) -> None:
+        check_key(self.collection_type, key)
+
+    async def _pages(
+        self, members: JsonObject, limit: int | None, page_size: int
+    ) -> AsyncIterator[Sequence[Item[K]]]:
         left = limit
         while left != 0:
             size = page_size if left is None else min(left, page_size)
@@ -261,11 +269,8 @@ class AsyncCollection(AsyncHandle, AsyncItemAccess[K], Generic[K]):
                 yield page
             if ok["next"] is None:
                 return
-            members = {"after": ok["next"], "order": order}
+            members = {"after": ok["next"], "order": members["order"]}
             left = None if left is None else left - len(page)
-
-    def _check_key(self, key: Any) -> None:
-        check_key(self.collection_type, key)
 
     def _named(self, key: K) -> JsonObject:
         """The member of a request that names an item."""
@@ -310,3 +315,12 @@ class AsyncCollection(AsyncHandle, AsyncItemAccess[K], Generic[K]):
         body = ok.get(self.type.name, {})
         if "date_created" in body:
             self._known = Header.of(body)
+
+
+async def async_items_of(
+    pages: AsyncIterator[Sequence[Item[K]]],
+) -> AsyncIterator[tuple[K, Item[K]]]:
+    """The items of pages, with their keys."""
+    async for page in pages:
+        for item in page:
+            yield item.key, item

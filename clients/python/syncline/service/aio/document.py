@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from syncline.encoding import encode_data
-from syncline.errors import RevisionMismatch
+from syncline.errors import InvalidRequest, RevisionMismatch
 from syncline.header import JsonObject
 from syncline.mutation import MutationPauses, Mutator
 from syncline.patches import OPERATIONS_LIMIT, encode_rule, shallow_merge
@@ -17,6 +17,7 @@ from syncline.service.dictionary import AsyncDataAccess
 from syncline.service.running_mutations import mutating
 from syncline.service.waiting import async_result, async_sleep
 from syncline.snapshot import Snapshot
+from syncline_protocol.errors import Code
 from syncline_protocol.objects import DOCUMENT
 
 from .handle import AsyncHandle
@@ -99,6 +100,11 @@ class AsyncDocument(AsyncHandle, AsyncDataAccess):
         """
         encode_data(changes, None)
         if len(changes) > OPERATIONS_LIMIT:
+            if operation_id is not None:
+                raise InvalidRequest.local(
+                    Code.INVALID_PARAMETER,
+                    f"update takes no operation_id with more than {OPERATIONS_LIMIT} keys.",
+                )
             return await self.mutate(lambda data: data | changes, ttl=ttl)
         return await self.patch(
             operations=shallow_merge(changes), ttl=ttl, operation_id=operation_id

@@ -6,11 +6,11 @@ import os
 from collections.abc import Mapping
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 from syncline.service.login import Login
 from syncline.service.pools import AsyncPool
-from syncline.service.service_options import ServiceOptions
+from syncline.service.service_options import OptionValues, ServiceOptions
 
 from .documents import AsyncDocuments
 from .http import AsyncHttp
@@ -55,7 +55,7 @@ class AsyncService:
         key_secret: str | None = None,
         auth_token: str | None = None,
         service: str = "default",
-        **options: Any,
+        **options: Unpack[OptionValues],
     ) -> None:
         """Nothing is sent yet.
 
@@ -90,7 +90,7 @@ class AsyncService:
         *,
         service: str | None = None,
         environ: Mapping[str, str] | None = None,
-        **options: Any,
+        **options: Unpack[OptionValues],
     ) -> Self:
         """Read server and credentials from the environment, by the names that the commands use.
 

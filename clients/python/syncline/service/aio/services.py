@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Unpack
 
 from syncline.errors import Conflict, NotFound
 from syncline.service.dictionary import AsyncContainer
-from syncline.service.resources import ServiceInfo
+from syncline.service.resources import ServiceInfo, ServiceSettings
 
 from .http import AsyncHttp, path_segment
 from .listing import async_listing, check_limits
@@ -26,12 +26,11 @@ class AsyncServices(AsyncContainer[str]):
         self._http = http
 
     async def create(
-        self, friendly_name: str | None = None, *, sid: str | None = None, **settings: Any
+        self, *, sid: str | None = None, **settings: Unpack[ServiceSettings]
     ) -> ServiceInfo:
         """Create a service.
 
         Args:
-            friendly_name: name for human readers.
             sid: `IS` and 32 hexadecimal digits; None makes one.
             settings: as in `update`.
 
@@ -41,7 +40,7 @@ class AsyncServices(AsyncContainer[str]):
         """
         # A SID of our own makes a lost reply known: the service exists, or it does not.
         chosen = sid or f"IS{secrets.token_hex(16)}"
-        form = _form({"friendly_name": friendly_name, **settings})
+        form = _form(settings)
         form["Sid"] = chosen
         try:
             made = await self._http.call("POST", PATH, data=form, repeatable=True)
@@ -71,7 +70,7 @@ class AsyncServices(AsyncContainer[str]):
             return False
         return True
 
-    async def update(self, service: str, **settings: Any) -> ServiceInfo:
+    async def update(self, service: str, **settings: Unpack[ServiceSettings]) -> ServiceInfo:
         """Change settings of a service.
 
         Args:
@@ -111,7 +110,7 @@ class AsyncServices(AsyncContainer[str]):
         return f"{PATH}/{path_segment(service)}"
 
 
-def _form(settings: dict[str, Any]) -> dict[str, str]:
+def _form(settings: ServiceSettings) -> dict[str, str]:
     """The form that sets them; an empty value clears what can be cleared."""
     form: dict[str, str] = {}
     for name, value in settings.items():

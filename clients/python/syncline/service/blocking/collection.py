@@ -26,7 +26,7 @@ from .handle import Handle
 from .listing import check_limits
 from .rest_items import RestItems
 
-__all__ = ["Collection"]
+__all__ = ["Collection", "items_of"]
 
 
 class Collection(Handle, ItemAccess[K], Generic[K]):
@@ -235,11 +235,12 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
             order: `asc` or `desc`.
             limit: maximum number of items; None for all.
             page_size: number of items that are read at once, 1 to 100.
+
+        Raises:
+            ValueError: `limit` or `page_size` is out of range.
         """
         pages = self.pages(start, after=after, order=order, limit=limit, page_size=page_size)
-        for page in pages:
-            for item in page:
-                yield item.key, item
+        return items_of(pages)
 
     def pages(
         self,
@@ -252,7 +253,14 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
     ) -> Iterator[Sequence[Item[K]]]:
         """Iterate over pages of items; arguments as in `items`."""
         check_limits(limit, page_size)
-        members = {"from": start, "after": after, "order": order}
+        return self._pages({"from": start, "after": after, "order": order}, limit, page_size)
+
+    def _check_key(self, key: Any) -> None:
+        check_key(self.collection_type, key)
+
+    def _pages(
+        self, members: JsonObject, limit: int | None, page_size: int
+    ) -> Iterator[Sequence[Item[K]]]:
         left = limit
         while left != 0:
             size = page_size if left is None else min(left, page_size)
@@ -262,11 +270,8 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
                 yield page
             if ok["next"] is None:
                 return
-            members = {"after": ok["next"], "order": order}
+            members = {"after": ok["next"], "order": members["order"]}
             left = None if left is None else left - len(page)
-
-    def _check_key(self, key: Any) -> None:
-        check_key(self.collection_type, key)
 
     def _named(self, key: K) -> JsonObject:
         """The member of a request that names an item."""
@@ -311,3 +316,12 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
         body = ok.get(self.type.name, {})
         if "date_created" in body:
             self._known = Header.of(body)
+
+
+def items_of(
+    pages: Iterator[Sequence[Item[K]]],
+) -> Iterator[tuple[K, Item[K]]]:
+    """The items of pages, with their keys."""
+    for page in pages:
+        for item in page:
+            yield item.key, item

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from syncline.encoding import encode_data
-from syncline.errors import RevisionMismatch
+from syncline.errors import InvalidRequest, RevisionMismatch
 from syncline.header import JsonObject
 from syncline.mutation import MutationPauses, Mutator
 from syncline.patches import OPERATIONS_LIMIT, encode_rule, shallow_merge
@@ -17,6 +17,7 @@ from syncline.service.dictionary import DataAccess
 from syncline.service.running_mutations import mutating
 from syncline.service.waiting import result, sleep
 from syncline.snapshot import Snapshot
+from syncline_protocol.errors import Code
 from syncline_protocol.objects import DOCUMENT
 
 from .handle import Handle
@@ -100,6 +101,11 @@ class Document(Handle, DataAccess):
         """
         encode_data(changes, None)
         if len(changes) > OPERATIONS_LIMIT:
+            if operation_id is not None:
+                raise InvalidRequest.local(
+                    Code.INVALID_PARAMETER,
+                    f"update takes no operation_id with more than {OPERATIONS_LIMIT} keys.",
+                )
             return self.mutate(lambda data: data | changes, ttl=ttl)
         return self.patch(operations=shallow_merge(changes), ttl=ttl, operation_id=operation_id)
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 
-from syncline.errors import InvalidRequest, RequestError
+from syncline.errors import ClientClosed, InvalidRequest, RequestError
 from syncline.header import JsonObject
 from syncline.http import NETWORK_ERRORS, body_of
 from syncline.refusals import not_syncline, refusal
@@ -80,6 +80,10 @@ class Http:
                 reply = client.request(method, path, timeout=attempts.timeout(), **request)
             except (httpx2.InvalidURL, UnicodeError) as error:
                 raise InvalidRequest.local(Code.INVALID_PARAMETER, f"{error}.") from error
+            except RuntimeError:
+                if not self.pool.is_closed:
+                    raise
+                raise ClientClosed from None  # by another thread, since `client`
             except NETWORK_ERRORS as error:
                 pause = attempts.failed(error)
             else:

@@ -7,11 +7,11 @@ import os
 from collections.abc import Mapping
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 from syncline.service.login import Login
 from syncline.service.pools import Pool
-from syncline.service.service_options import ServiceOptions
+from syncline.service.service_options import OptionValues, ServiceOptions
 
 from .documents import Documents
 from .http import Http
@@ -56,7 +56,7 @@ class Service:
         key_secret: str | None = None,
         auth_token: str | None = None,
         service: str = "default",
-        **options: Any,
+        **options: Unpack[OptionValues],
     ) -> None:
         """Nothing is sent yet.
 
@@ -91,7 +91,7 @@ class Service:
         *,
         service: str | None = None,
         environ: Mapping[str, str] | None = None,
-        **options: Any,
+        **options: Unpack[OptionValues],
     ) -> Self:
         """Read server and credentials from the environment, by the names that the commands use.
 

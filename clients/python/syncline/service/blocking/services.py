@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from typing import Any
+from typing import Unpack
 
 from syncline.errors import Conflict, NotFound
 from syncline.service.dictionary import Container
-from syncline.service.resources import ServiceInfo
+from syncline.service.resources import ServiceInfo, ServiceSettings
 
 from .http import Http, path_segment
 from .listing import check_limits, listing
@@ -26,13 +26,10 @@ class Services(Container[str]):
         """Applications use `services` of a service instead."""
         self._http = http
 
-    def create(
-        self, friendly_name: str | None = None, *, sid: str | None = None, **settings: Any
-    ) -> ServiceInfo:
+    def create(self, *, sid: str | None = None, **settings: Unpack[ServiceSettings]) -> ServiceInfo:
         """Create a service.
 
         Args:
-            friendly_name: name for human readers.
             sid: `IS` and 32 hexadecimal digits; None makes one.
             settings: as in `update`.
 
@@ -42,7 +39,7 @@ class Services(Container[str]):
         """
         # A SID of our own makes a lost reply known: the service exists, or it does not.
         chosen = sid or f"IS{secrets.token_hex(16)}"
-        form = _form({"friendly_name": friendly_name, **settings})
+        form = _form(settings)
         form["Sid"] = chosen
         try:
             made = self._http.call("POST", PATH, data=form, repeatable=True)
@@ -72,7 +69,7 @@ class Services(Container[str]):
             return False
         return True
 
-    def update(self, service: str, **settings: Any) -> ServiceInfo:
+    def update(self, service: str, **settings: Unpack[ServiceSettings]) -> ServiceInfo:
         """Change settings of a service.
 
         Args:
@@ -112,7 +109,7 @@ class Services(Container[str]):
         return f"{PATH}/{path_segment(service)}"
 
 
-def _form(settings: dict[str, Any]) -> dict[str, str]:
+def _form(settings: ServiceSettings) -> dict[str, str]:
     """The form that sets them; an empty value clears what can be cleared."""
     form: dict[str, str] = {}
     for name, value in settings.items():
