@@ -22,12 +22,13 @@ class Handle:
 
     It holds no connection and needs no `close`. It can be pickled and used by many threads. Every
     method that sends a request raises, in addition to the exceptions that it lists:
-        NotFound: the object was removed or has expired.
-        Unavailable: the server could not execute the request within `timeout`.
-        RequestTimeout: no reply within `timeout`; the outcome of a write is unknown.
-        ConnectionLost: the server cannot be reached; nothing was changed.
-        Unauthorized, Forbidden: the credentials are wrong, or do not suffice.
-        ClientClosed: the service was closed.
+
+    - NotFound: the object was removed or has expired.
+    - Unavailable: the server could not execute the request within `timeout`.
+    - RequestTimeout: no reply within `timeout`; the outcome of a write is unknown.
+    - ConnectionLost: the server cannot be reached; nothing was changed.
+    - Unauthorized, Forbidden: the credentials are wrong, or do not suffice.
+    - ClientClosed: the service was closed.
     """
 
     type: ObjectType
