@@ -191,7 +191,7 @@ async def test_writes_go_on_while_the_server_is_stopped_and_back(
     kind: str, fresh_server: StartServer
 ) -> None:
     server = fresh_server()
-    async with begun(open_service(kind, server, timeout=60, retries=100)) as service:
+    async with begun(open_service(kind, server, retries=1_000)) as service:
         document = await now(service.documents.create("d", {"n": 0}))
         news = await now(service.lists.create("news"))
         restart = threading.Thread(target=server.restart)
