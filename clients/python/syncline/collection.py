@@ -300,6 +300,8 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         self._check_open()
         with self._subscription.writing():
             item: Item[K] | None = await self._request(verb, take, **members, op=make_op())
+        if item is None and verb != "remove":
+            await self._subscription.read_written([members[self.collection_type.key_name]])
         return item
 
     async def _send_batch(
@@ -321,4 +323,7 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
                 collection_ttl=collection_ttl,
                 op=make_op(),
             )
+        name = self.collection_type.key_name
+        unknown = [each for each in operations if each["op"] != "remove" and "data" not in each]
+        await self._subscription.read_written([each[name] for each in unknown])
         return revisions

@@ -198,10 +198,10 @@ export class Collection extends Handle {
     this.checkUsable();
     const isGiven = (keys ?? indexes ?? prefix) != null;
     const part = isGiven ? Part.of(keys ?? indexes, prefix) : this.#part;
-    const members = part.members(this.#type.ids);
     /** @type {Replica<I>} */
     const replica = new Replica(this.objects, this.subscription, part, {
-      read: (page, receive) => this.requests.send("items", { ...page, ...members }, receive),
+      read: (page, receive) => this.requests.send("items", page, receive),
+      ids: this.#type.ids,
       onClose: () => void this.#replicas.delete(replica),
     });
     this.#replicas.add(replica);
