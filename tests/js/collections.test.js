@@ -156,3 +156,33 @@ test("too much news behind a write is asked for again", async () => {
   assert.deepEqual(handle.changes.map(([, revision]) => revision), [2, 3, 4, 5]);
   assert.equal(subscription.isLost, false);
 });
+
+test("a slow client asks for the items whose removal the server need not have sent", async (t) => {
+  const options = { eventQueue: 10, backoffInitial: 1, backoffLimit: 1 };
+  const subscription = new CollectionSubscription(MAP, { map: header(1) }, {}, options);
+  const asked = [];
+  const read = (members, receive) =>
+    new Promise((resolve) => asked.push({ members, reply: (ok) => resolve(receive(ok)) }));
+  const owner = { read, ids: "keys", onClose: () => {} };
+  const replica = new Replica({ options, release: () => {} }, subscription, Part.WHOLE, owner);
+  t.after(() => replica.close());
+  const removals = [];
+  replica.on("itemRemoved", ({ key, isLocal }) => removals.push([key, isLocal]));
+  await settled();
+  const body = (key, at) => itemBody(key, at, { at });
+  const pages = [["a", 1], ["b", 3], ["c", 4], ["d", 5]].map(([key, at]) => body(key, at));
+  asked.shift().reply({ map: header(5), items: pages, next: null });
+  subscription.wrote(new ItemChange({ kind: "added", id: "e", revision: "6", item: item("e", 6) }));
+  assert.deepEqual(replica.keys(), ["a", "b", "c", "d", "e"]);
+  const changes = [["updated", "a", 9], ["updated", "c", 10]].map(changeBody);
+  subscription.take({ event: "items", map: header(10), changes }, false);
+  const { members, reply } = asked.shift();
+  assert.deepEqual(members.keys, ["b", "d", "e"]);
+  // `d` has changed meanwhile: its event is still to come, and is not asked for again.
+  reply({ map: header(12), items: [body("d", 12)], next: null });
+  await settled();
+  assert.deepEqual([removals, replica.keys(), asked], [[["b", false]], ["a", "c", "d"], []]);
+  subscription.take({ event: "items", map: header(12), changes: [changeBody(["updated", "d", 12])] }, false);
+  assert.equal(replica.get("d").order, 12);
+  assert.deepEqual(asked, []);
+});

@@ -342,7 +342,8 @@ class CollectionSubscription:
         self._order.put(Reset(revision=str(header.revision)), may_be_early=may_be_early)
 
     def _adopt(self, header: Header) -> None:
-        if header.revision > self.header.revision:
+        # `>=`: over REST, the reply to the write of an item lacks the expiry of the whole.
+        if header.revision >= self.header.revision:
             self.header = header
 
     def _overflow(self) -> None:

@@ -138,8 +138,9 @@ class RestItems:
         content = orjson.dumps({name: request[name] for name in names if name in request})
         _, body = await self._send("POST", f"{self._path}/Batch", request, content=content)
         changes = [{**each, "kind": each["change"]} for each in body["items"]]
-        names = ("revision", "date_updated", "date_expires")
-        header = {"sid": self._sid, **{name: body[name] for name in names}}
+        dates = ("date_updated", "date_expires")
+        header = {name: body[name] for name in ("revision", *dates)}
+        header["sid"] = self._sid
         return {self._type.name: header, "changes": changes}
 
     async def _items(self, request: JsonObject) -> JsonObject:

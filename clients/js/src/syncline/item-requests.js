@@ -10,7 +10,7 @@ import { makeOp } from "./protocol.js";
 
 /** @import { CollectionSubscription } from "./collection-subscription.js" */
 /** @import { CollectionType } from "./item-types.js" */
-/** @import { Mutator } from "./mutation.js" */
+/** @import { ItemMutator } from "./mutation.js" */
 /** @import { OpenObjects } from "./open-objects.js" */
 /** @import { Patch } from "./patches.js" */
 /** @import { JsonObject } from "./protocol.js" */
@@ -162,7 +162,7 @@ export class ItemRequests {
 
   /**
    * @param {string | number} id
-   * @param {Mutator} mutator
+   * @param {ItemMutator<I>} mutator
    * @param {ItemOptions} [options]
    * @returns {Promise<I>}
    */
@@ -170,7 +170,8 @@ export class ItemRequests {
     this.#check();
     return mutate(this.#subscription.mutationsOf(id), this.#objects.options, {
       read: (refusal) => this.#newest(id, refusal),
-      compute: (item) => mutator(item === null ? {} : item.data),
+      // `{}` for a missing item is what the vendor's SDK gives; the second argument tells.
+      compute: (item) => mutator(item === null ? {} : item.data, item),
       write: (data, item) =>
         this.write("set", id, data, { ...options, ifMatch: item?.revision ?? ABSENT }),
       // Without an item there is none to return: the read is rejected.
