@@ -49,6 +49,8 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         ConnectionLost, Unauthorized: the client is permanently disconnected.
     """
 
+    ttl_verb = "ttl_collection"
+    remove_verb = "remove_collection"
     collection_type: ClassVar[CollectionType]
 
     def __init__(
@@ -272,7 +274,7 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
             return await repeat_until_first(attempt, deadline)
 
     def _check_key(self, key: Any) -> None:
-        """Raise `InvalidRequest` if `key` cannot be a key: `remove` without one removes all."""
+        """Raise `InvalidRequest` if `key` cannot be a key."""
         raise NotImplementedError
 
     async def _write_data(

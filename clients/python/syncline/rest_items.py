@@ -46,13 +46,18 @@ class RestItems:
 
     async def carry_out(self, request: JsonObject) -> JsonObject:
         """Send a request and return the `ok` of its reply."""
-        has_item = "key" in request or "index" in request
+        has_items = self._type.has_items
         match request["do"]:
             case "get":
                 return {self._type.name: await self._http.call("GET", self._path)}
-            case "ttl" if not has_item:
+            case "ttl_collection":
                 return {self._type.name: await self._set_ttl(request)}
-            case "remove" if not has_item:
+            case "ttl" if not has_items:
+                return {self._type.name: await self._set_ttl(request)}
+            case "remove_collection":
+                await self._http.call("DELETE", self._path, headers=headers_of(request))
+                return {}
+            case "remove" if not has_items:
                 await self._http.call("DELETE", self._path, headers=headers_of(request))
                 return {}
             case "publish":
@@ -138,8 +143,8 @@ class RestItems:
         content = orjson.dumps({name: request[name] for name in names if name in request})
         _, body = await self._send("POST", f"{self._path}/Batch", request, content=content)
         changes = [{**each, "kind": each["change"]} for each in body["items"]]
-        dates = ("date_updated", "date_expires")
-        header = {name: body[name] for name in ("revision", *dates)}
+        # Its `date_expires` is in seconds: the event has the exact one.
+        header = {name: body[name] for name in ("revision", "date_updated")}
         header["sid"] = self._sid
         return {self._type.name: header, "changes": changes}
 

@@ -216,7 +216,7 @@ export class Collection extends Handle {
    * @returns {Promise<void>}
    */
   async setTtl(ttl) {
-    await this.requests.sendWrite("ttl", { ttl }, ignore);
+    await this.requests.sendWrite("ttl_collection", { ttl }, ignore);
   }
 
   /** Close this handle, its listeners and replicas; the last handle unsubscribes. @override */
@@ -232,6 +232,6 @@ export class Collection extends Handle {
 
   /** @internal @protected */
   async removeWhole() {
-    await this.requests.sendWrite("remove", {}, () => this.subscription.wroteRemoval());
+    await this.requests.sendWrite("remove_collection", {}, () => this.subscription.wroteRemoval());
   }
 }

@@ -265,7 +265,6 @@ export class ItemRequests {
    */
   async #write(verb, id, members, json = null) {
     const { id: name } = this.#type;
-    // Without an id the request would be for the whole collection.
     if (id !== undefined || verb !== "add") this.#type.checkId(id);
     /** @param {JsonObject} ok */
     const receive = (ok) => this.#wrote({ kind: ok.kind, ...ok.item }, json, ok);
