@@ -8,6 +8,7 @@ from support.vectors import each
 
 Step = dict[str, Any]
 
+
 class Replica:
     """A replica of a whole collection: revisions by key.
 

@@ -101,7 +101,10 @@ def write(action: Verb, key: str | None, **rest: Any) -> WriteItem:
         ({"do": "get", "list": LIST_SID}, commands.Get(LIST_SID, type=LIST)),
         ({"do": "ttl", "stream": "a", "ttl": 0}, commands.SetTtl("a", 0, type=STREAM)),
         ({"do": "ttl_collection", "map": "a", "ttl": 9}, commands.SetTtl("a", 9, type=MAP)),
-        ({"do": "remove_collection", "map": "a", "op": "o"}, commands.Remove("a", type=MAP, op="o")),
+        (
+            {"do": "remove_collection", "map": "a", "op": "o"},
+            commands.Remove("a", type=MAP, op="o"),
+        ),
         ({"do": "unsubscribe", "map": "a"}, commands.Unsubscribe("a", type=MAP)),
         ({"do": "items", "map": "a"}, GetItems("a", PAGE, type=MAP)),
         (
@@ -223,7 +226,11 @@ OPEN = {"do": "open", "map": "a"}
         ({**SET, "if_match": "-2"}, 54003, "; '-2' was given."),
         ({"do": "remove", "map": "a", "key": "k", "if_match": "-1"}, 54003, "'-1' was given."),
         ({"do": "set", "list": "a", "index": 1, "data": {}, "if_match": "-1"}, 54003, "'-1' was"),
-        ({"do": "remove_collection", "map": "a", "if_match": "5"}, 54003, "not for a map as a whole."),
+        (
+            {"do": "remove_collection", "map": "a", "if_match": "5"},
+            54003,
+            "not for a map as a whole.",
+        ),
         ({"do": "ttl", "stream": "a", "ttl": 5, "if_match": "5"}, 54003, "not for a stream as a"),
         ({"do": "remove", "map": "a", "index": 3}, 20001, "is named by key, not by index."),
         ({"do": "remove", "list": "a", "key": "k"}, 20001, "is named by index, not by key."),

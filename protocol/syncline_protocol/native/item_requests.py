@@ -256,5 +256,8 @@ VERBS: Mapping[str, Build] = {
     "remove_collection": _of_collection(object_requests.VERBS["remove"]),
     "batch": _batch,
 }
-"""By the member `do`. What changes a collection as a whole has a verb of its own: a client that drops
-the key from a request for an item must not remove them all."""
+"""By the member `do`.
+
+What changes a collection as a whole has a verb of its own: a client that drops the key from a
+request for an item must not remove all items.
+"""
