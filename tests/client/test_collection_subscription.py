@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 
 from support.vectors import each
-from syncline.collection_subscription import CollectionSubscription, Listener
+from syncline.collection_listener import Listener
+from syncline.collection_subscription import CollectionSubscription
 from syncline.header import Header
 from syncline.item import Item
 from syncline.item_events import ItemAdded, ItemEvent, ItemRemoved, ItemUpdated, Reset

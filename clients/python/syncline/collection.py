@@ -11,7 +11,8 @@ import orjson
 
 from .attempts import make_op
 from .batch import Batch
-from .collection_subscription import CollectionSubscription, Listener
+from .collection_listener import Listener
+from .collection_subscription import CollectionSubscription
 from .emitter import Emitter
 from .encoding import encode_data
 from .errors import NotFound

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 from weakref import WeakValueDictionary
 
+from .collection_listener import Listener, ReplicaListener
 from .event_order import EventOrder
 from .events import Removal
 from .header import Header, JsonObject
@@ -21,45 +22,9 @@ from .own_writes import OwnWrites
 from .part import Part, containing
 from .transport import Receive
 
-__all__ = ["CollectionSubscription", "Listener"]
+__all__ = ["CollectionSubscription"]
 
 logger = logging.getLogger("syncline")
-
-
-@dataclass(eq=False, slots=True, kw_only=True)
-class Listener:
-    """Receives the events of a part of a collection.
-
-    Attributes:
-        part: the part.
-        emit: called with each event.
-        end: called when no event follows, with the reason if the client is disconnected.
-        replica: keeps the items of the part; None for a handle.
-    """
-
-    part: Part
-    emit: Callable[[CollectionEvent[Any]], None]
-    end: Callable[[Exception | None], None]
-    replica: ReplicaListener | None = None
-
-
-class ReplicaListener(Protocol):
-    """What a replica receives besides events."""
-
-    def show(self, event: ItemEvent[Any]) -> None:
-        """Process an own write at its reply."""
-
-    def confirm(self, orders: Mapping[Any, int], since: int, complete_to: int | None) -> None:
-        """Process that a message has named items; after its events.
-
-        Args:
-            orders: revisions of all changes in the message, by key.
-            since: revision up to which all changes have come.
-            complete_to: revision up to which the message completes a replay, else None.
-        """
-
-    async def read_written(self, keys: Sequence[Any]) -> None:
-        """Read items that this client has written, and whose data is not in the reply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

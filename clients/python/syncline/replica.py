@@ -11,7 +11,8 @@ from typing import Any, Self, TypeVar
 from syncline_protocol.backoff import Backoff
 from syncline_protocol.errors import Code
 
-from .collection_subscription import CollectionSubscription, Listener
+from .collection_listener import Listener
+from .collection_subscription import CollectionSubscription
 from .emitter import Callback, Emitter
 from .errors import HandleClosed, NotFound, RequestError, RequestTimeout, SynclineError
 from .event_queue import EventQueue
