@@ -10,31 +10,10 @@ import { ObjectState } from "./object-state.js";
 import { OwnWrites } from "./own-writes.js";
 import { Part } from "./part.js";
 
+/** @import { Listener, ReplicaListener } from "./collection-listener.js" */
 /** @import { CollectionType } from "./item-types.js" */
 /** @import { Options } from "./options.js" */
 /** @import { JsonObject } from "./protocol.js" */
-
-/**
- * Callbacks of one handle, or of one replica.
- *
- * @typedef {object} Listener
- * @property {Part} part it gets only changes of these items
- * @property {(event: any) => void} emit called with each event
- * @property {(error: Error | null) => void} end called when no event follows
- * @property {(revision: string) => void} [reset] called on a reset; default: `emit` is
- * @property {(id: string | number) => Item | null | undefined} [known] returns the newest known
- *   state of an item, null if there is none, undefined if it is not known
- * @property {ReplicaListener} [replica] keeps the items of the part
- */
-
-/**
- * What a replica receives besides events; see `Replica`.
- *
- * @typedef {object} ReplicaListener
- * @property {(change: ItemChange) => void} show
- * @property {(orders: Map<string | number, number>, completeTo: number | null) => void} confirm
- * @property {(ids: (string | number)[]) => Promise<void>} readWritten
- */
 
 /**
  * Changes up to `revision`. `resumedTo`: revision of the collection if they are in a reply to
