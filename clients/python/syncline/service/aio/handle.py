@@ -98,10 +98,10 @@ class AsyncHandle:
         Raises:
             InvalidRequest: `ttl` is out of range.
         """
-        await self._write("ttl", operation_id, ttl=ttl)
+        await self._write(f"ttl{self._suffix}", operation_id, ttl=ttl)
 
     async def _remove(self, operation_id: str | None, if_match: str | None = None) -> None:
-        await self._write("remove", operation_id, if_match=if_match)
+        await self._write(f"remove{self._suffix}", operation_id, if_match=if_match)
 
     @property
     def _header(self) -> Header:
@@ -110,6 +110,11 @@ class AsyncHandle:
                 f"this handle has not read the {self.type.name} yet: call refresh() first"
             )
         return self._known
+
+    @property
+    def _suffix(self) -> str:
+        """What tells verbs for a list or map from those for its items."""
+        return "_collection" if self.type.has_items else ""
 
     async def _write(self, verb: str, operation_id: str | None, **members: Any) -> JsonObject:
         """Send a write and return the `ok` of its reply."""

@@ -99,10 +99,10 @@ class Handle:
         Raises:
             InvalidRequest: `ttl` is out of range.
         """
-        self._write("ttl", operation_id, ttl=ttl)
+        self._write(f"ttl{self._suffix}", operation_id, ttl=ttl)
 
     def _remove(self, operation_id: str | None, if_match: str | None = None) -> None:
-        self._write("remove", operation_id, if_match=if_match)
+        self._write(f"remove{self._suffix}", operation_id, if_match=if_match)
 
     @property
     def _header(self) -> Header:
@@ -111,6 +111,11 @@ class Handle:
                 f"this handle has not read the {self.type.name} yet: call refresh() first"
             )
         return self._known
+
+    @property
+    def _suffix(self) -> str:
+        """What tells verbs for a list or map from those for its items."""
+        return "_collection" if self.type.has_items else ""
 
     def _write(self, verb: str, operation_id: str | None, **members: Any) -> JsonObject:
         """Send a write and return the `ok` of its reply."""

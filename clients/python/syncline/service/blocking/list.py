@@ -9,6 +9,7 @@ from syncline.encoding import encode_data
 from syncline.header import JsonObject
 from syncline.item import Item
 from syncline.item_types import LIST
+from syncline.mutation import Mutator
 from syncline_protocol import objects
 
 from .collection import Collection
@@ -47,6 +48,23 @@ class List(Collection[int]):
         """
         members = {"ttl": ttl, "collection_ttl": collection_ttl}
         return self._write_item("add", operation_id, encode_data(data, None), members)
+
+    def mutate(self, key: int, fn: Mutator, *, ttl: int | None = None) -> Item[int]:
+        """Compute new data of an item from the newest and write it; retry if another was first.
+
+        Args:
+            fn: as in `mutate` of a document.
+            ttl: as in `set`.
+
+        Returns:
+            the item as written; the newest item if `fn` returned None.
+
+        Raises:
+            NotFound: there is no such item.
+            RevisionMismatch: other writers were first until `mutate_timeout` had passed.
+            UsageError: `mutate` was called inside `mutate` of this item.
+        """
+        return self._mutate(key, fn, ttl)
 
     def values(self) -> Iterator[Item[int]]:
         """Iterate over all items, in the order of their indexes."""
