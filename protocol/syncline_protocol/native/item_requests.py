@@ -44,6 +44,7 @@ def _open(members: Members) -> OpenCollection:
         members.address_or_none(),
         items=_first_page(members, part, is_resumed=common["revision"] is not None),
         part=part,
+        deltas=members.flag("deltas"),
         **common,
     )
 
