@@ -267,7 +267,7 @@ class TestReset:
         return request
 
     async def test_pages_decide_after_a_break(self) -> None:
-        options: dict[str, Any] = {"backoff_initial": 0.01}
+        options: dict[str, Any] = {"backoff_initial": 0.01, "deltas": False}
         async with peer() as server, connect(server.url, token="t", **options) as client:
             connection = await server.next()
             opening = asyncio.create_task(client.map("players"))
@@ -298,7 +298,7 @@ class TestReset:
 
     async def test_items_that_should_have_changed_by_now_are_asked_for(self) -> None:
         """A slow client does not receive the removal of an item that only a page has brought."""
-        async with peer() as server, connect(server.url, token="t") as client:
+        async with peer() as server, connect(server.url, token="t", deltas=False) as client:
             connection = await server.next()
             opening = asyncio.create_task(client.map("players"))
             await self.reply(connection, "open", created=False, map=header(1))
@@ -322,7 +322,7 @@ class TestReset:
             assert list(replica) == ["a", "c", "d"]
 
     async def test_the_bare_event_of_an_own_write_has_the_data_of_its_request(self) -> None:
-        async with peer() as server, connect(server.url, token="t") as client:
+        async with peer() as server, connect(server.url, token="t", deltas=False) as client:
             connection = await server.next()
             opening = asyncio.create_task(client.map("players"))
             await self.reply(connection, "open", created=True, map=header(1))

@@ -58,6 +58,8 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         )
         listener = Listener(part=part, emit=events.emit, end=events.end)
         super().__init__(objects, subscription, events, listener)
+        # Made with the reply to `open`, until the application asks for it.
+        self._prepared: Replica[K] | None = None
 
     async def get(self, key: K, default: Any = None) -> Item[K] | Any:
         """Read an item; return `default` if there is none."""
@@ -271,9 +273,26 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         return page
 
     def replica(self) -> Replica[K]:
-        """Return a replica, which keeps the items in memory and current (see `Replica`)."""
+        """Return a replica, which keeps the items in memory and current (see `Replica`).
+
+        If this handle was opened with `replica=True`, the first one has its first items already.
+        """
         self._check_open()
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            return prepared
         return Replica(self._objects, self._subscription, self.part)
+
+    def prepare_replica(self, opened: JsonObject) -> None:
+        """Make a replica of the reply to `open`. Called with that reply, before any event."""
+        self._prepared = Replica(self._objects, self._subscription, self.part, opened=opened)
+
+    async def close(self) -> None:
+        """Close this handle and its listeners; the last handle unsubscribes. Safe to repeat."""
+        await super().close()
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            await prepared.close()
 
     def _check_key(self, key: Any) -> None:
         """Raise `InvalidRequest` if `key` cannot be a key: `remove` without one removes all."""

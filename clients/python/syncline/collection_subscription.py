@@ -9,10 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakValueDictionary
 
+from syncline_protocol.deltas import Inapplicable
+
+from .collection_listener import Listener
 from .event_order import EventOrder
 from .events import Removal
 from .header import Header, JsonObject
 from .item import key_of
+from .item_deltas import ItemDeltas
 from .item_events import CollectionEvent, ItemEvent, ItemRemoved, Reset, parse_change
 from .item_types import CollectionType
 from .mutation_queue import MutationQueue
@@ -24,24 +28,6 @@ from .transport import Receive
 __all__ = ["CollectionSubscription", "Listener"]
 
 logger = logging.getLogger("syncline")
-
-
-@dataclass(eq=False, slots=True, kw_only=True)
-class Listener:
-    """Receives the events of a part of a collection.
-
-    Attributes:
-        part: the part.
-        emit: called with each event.
-        end: called when no event follows, with the reason if the client is disconnected.
-        confirm: called with all keys that a message names, and with the revision up to which it
-            completes a replay, else None; after the events.
-    """
-
-    part: Part
-    emit: Callable[[CollectionEvent[Any]], None]
-    end: Callable[[Exception | None], None]
-    confirm: Callable[[list[Any], int | None], None] = lambda keys, complete_to: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +58,7 @@ class CollectionSubscription:
         header: the newest known header.
         mutations: the `mutate` calls of each item, by key; an entry lives while one runs.
         since: revision up to which all changes of the needed part have come (rule C23).
+        has_deltas: True if the collection was opened with deltas.
     """
 
     def __init__(self, type_: CollectionType, header: Header, part: Part, queue_bound: int) -> None:
@@ -90,6 +77,8 @@ class CollectionSubscription:
         self.handles: set[Listener] = set()
         self.mutations: WeakValueDictionary[Any, MutationQueue] = WeakValueDictionary()
         self.on_lost: Callable[[], None] = lambda: None
+        self.has_deltas = False
+        self._deltas = ItemDeltas()
         self._part = part  # what the server sends
         self._needed = part  # what the listeners need
         self._is_behind = False
@@ -128,6 +117,18 @@ class CollectionSubscription:
         """True while changes are missing, or the server sends too small a part (rule C28)."""
         return self._is_behind or not self._part.covers(self._needed)
 
+    @property
+    def wants_deltas(self) -> bool:
+        """True if a listener keeps all items that the listeners need (rule C30)."""
+        return self._replica is not None
+
+    @property
+    def _replica(self) -> Listener | None:
+        for each in self.handles:
+            if each.known is not None and each.part.covers(self._needed):
+                return each
+        return None
+
     def attach(self, listener: Listener) -> None:
         """Add a listener. If `is_lost` becomes True, the caller opens the collection again."""
         self.handles.add(listener)
@@ -154,13 +155,15 @@ class CollectionSubscription:
 
     def reopening(self) -> tuple[JsonObject, Receive[None]]:
         """Members of the `open` that catches up, and what processes its reply (rule C11)."""
-        part = self._needed
+        part, deltas = self._needed, self.wants_deltas
 
         def receive(ok: JsonObject) -> None:
-            self._part, self._is_behind = part, False
+            self._part, self._is_behind, self.has_deltas = part, False, deltas
             self._resume(ok)
 
-        members = {"revision": str(self.since), "items": False}
+        members: JsonObject = {"revision": str(self.since), "items": False}
+        if deltas:
+            members["deltas"] = True
         return {**members, **part.members(self.keys_name)}, receive
 
     def reconnected(self) -> None:
@@ -211,12 +214,17 @@ class CollectionSubscription:
             case "items":
                 try:
                     changes = [self._parse(each) for each in message["changes"]]
-                except KeyError:
-                    # The event of an own write comes without data. The client does not know them
-                    # either: a resume brings them.
-                    logger.info("changes of %s are requested again", self.sid)
+                except (KeyError, Inapplicable) as error:
+                    # The event of an own write comes without data, and others as deltas. The client
+                    # cannot make the data: a resume brings it (rule C30).
+                    logger.info("changes of %s are requested again: %s", self.sid, error)
                     return self.reply_missed()
-                self._receive(changes, header.revision, may_be_early=may_be_early)
+                self._receive(
+                    [each for each in changes if each is not None],
+                    header.revision,
+                    keys=[key_of(each) for each in message["changes"]],
+                    may_be_early=may_be_early,
+                )
             case "reset":
                 self._reset(header, may_be_early=may_be_early)
             case "expiry":
@@ -250,22 +258,35 @@ class CollectionSubscription:
             self._unnamed = {
                 key for key, event in self._seen.items() if not isinstance(event, ItemRemoved)
             }
-            changes = [self._parse(each) for each in ok["changes"]]
+            changes = [parse_change(each, None) for each in ok["changes"]]
             up_to = header.revision if more is None else int(more)
-            self._receive(changes, up_to, may_be_early=True)
+            keys = [each.key for each in changes]
+            self._receive(changes, up_to, keys=keys, may_be_early=True)
         expiry = ExpiryChanged.between(self._last_expiry, header)
         if expiry is not None:
             self._last_expiry = header
             self._order.put(expiry, may_be_early=True)
         self._adopt(header)
 
-    def _parse(self, change: JsonObject) -> ItemEvent[Any]:
-        is_bare = "data" not in change and change["kind"] != "removed"
-        json = self._own.json_of(key_of(change), int(change["revision"])) if is_bare else None
+    def _parse(self, change: JsonObject) -> ItemEvent[Any] | None:
+        """Parse a change; None if the replica has a newer state of the item."""
+        if "data" in change or change["kind"] == "removed":
+            return parse_change(change, None)
+        json = self._own.json_of(key_of(change), int(change["revision"]))
+        if json is None and (replica := self._replica) is not None and replica.known is not None:
+            json = self._deltas.json_of(change, replica.known)
+            if json is None:
+                return None
         return parse_change(change, json)
 
-    def _receive(self, changes: list[ItemEvent[Any]], up_to: int, *, may_be_early: bool) -> None:
-        keys = [each.key for each in changes]
+    def _receive(
+        self,
+        changes: list[ItemEvent[Any]],
+        up_to: int,
+        *,
+        keys: list[Any],
+        may_be_early: bool,
+    ) -> None:
         self._unnamed.difference_update(keys)
         fresh = [each for each in changes if not self._has_come(each)]
         complete_to = None
@@ -278,6 +299,7 @@ class CollectionSubscription:
         if self.is_lost:
             self._seen.update((each.key, each) for each in fresh)
         self._advance(up_to)
+        self._deltas.receive(fresh)
         news = _Changes(changes=fresh, keys=keys, complete_to=complete_to)
         self._order.put(news, may_be_early=may_be_early)
 
@@ -302,6 +324,7 @@ class CollectionSubscription:
         self._seen.clear()
         self._unnamed.clear()
         self._replayed_to = None
+        self._deltas.receive_reset()
         self._order.put(Reset(revision=str(header.revision)), may_be_early=may_be_early)
 
     def _adopt(self, header: Header) -> None:
@@ -310,6 +333,8 @@ class CollectionSubscription:
 
     def _overflow(self) -> None:
         self._order.drop(lambda news: isinstance(news, Removal))
+        self._deltas.drop()
+        self._deltas.receive_reset()
         self._order.put(Reset(revision=str(self.since)), may_be_early=True)
 
     def _deliver(self, news: _News) -> None:
@@ -317,6 +342,7 @@ class CollectionSubscription:
             case Removal():
                 self._announce_removal(news)
             case _Changes():
+                self._deltas.deliver(news.changes)
                 for change in news.changes:
                     self._announce(change)
                 if news.complete_to is not None:
@@ -324,6 +350,7 @@ class CollectionSubscription:
                 for listener in list(self.handles):
                     listener.confirm(news.keys, news.complete_to)
             case Reset():
+                self._deltas.deliver_reset()
                 self._announce_own(int(news.revision))
                 self._emit(news)
             case ExpiryChanged():

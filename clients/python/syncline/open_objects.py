@@ -52,6 +52,11 @@ class OpenObjects:
         """Maximum sizes of data."""
         return self._connection.limits
 
+    @property
+    def has_deltas(self) -> bool:
+        """True while there is a connection that can have deltas."""
+        return self.options.deltas and self._connection.transport_name == "websocket"
+
     def check_loop(self) -> None:
         """Raise `UsageError` outside the client's event loop."""
         self._connection.check_loop()

@@ -31,7 +31,7 @@ from .part import KEYS_LIMIT, Part
 from .replica_items import ReplicaItems
 from .transport import Receive
 
-__all__ = ["Replica"]
+__all__ = ["PAGE_LIMIT", "Replica"]
 
 logger = logging.getLogger("syncline")
 
@@ -58,9 +58,17 @@ class Replica(Mapping[K, Item[K]]):
     """
 
     def __init__(
-        self, objects: OpenObjects, subscription: CollectionSubscription, part: Part
+        self,
+        objects: OpenObjects,
+        subscription: CollectionSubscription,
+        part: Part,
+        *,
+        opened: JsonObject | None = None,
     ) -> None:
-        """Applications call `replica` of a list or map instead."""
+        """Applications call `replica` of a list or map instead.
+
+        `opened`: the reply to an `open` of this part, with a first page; None to ask for the page.
+        """
         self._objects = objects
         self._subscription = subscription
         self._part = part
@@ -70,10 +78,18 @@ class Replica(Mapping[K, Item[K]]):
         self._items: ReplicaItems[K] = ReplicaItems(self._events.emit)
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._closed = False
-        self._listener = Listener(part=part, emit=self._take, end=self._end, confirm=self._confirm)
+        self._listener = Listener(
+            part=part,
+            emit=self._take,
+            end=self._end,
+            confirm=self._confirm,
+            known=self._items.known if objects.options.deltas else None,
+        )
         subscription.attach(self._listener)
-        self._reading = asyncio.create_task(self._read_all())
         self._checking: asyncio.Task[None] | None = None
+        # No event comes between the reply to `open` and this, so the page is as new as it says.
+        after = None if opened is None else self._take_page(opened)
+        self._reading = asyncio.create_task(self._read_all(after))
 
     def __repr__(self) -> str:
         state = "complete" if self.complete else "incomplete"
@@ -175,43 +191,54 @@ class Replica(Mapping[K, Item[K]]):
             self._ready.set_exception(error)
             self._ready.exception()
 
-    async def _read_all(self) -> None:
-        """Read all pages; retry each until it is there."""
+    async def _read_all(self, after: K | None = None) -> None:
+        """Read all pages, those behind the key `after`; retry each until it is there."""
         backoff = Backoff(
             self._objects.options.backoff_initial, self._objects.options.backoff_limit
         )
-        after: K | None = None
-        while True:
+        while not self._items.complete:
             try:
                 if self._subscription.is_lost:
                     # The replica's part is greater than what the server sends.
                     await self._objects.reopen(self._subscription)
                     continue
-                after, order = await self._read_page(after)
+                after = await self._read_page(after)
             except (RequestTimeout, RequestError) as error:
                 logger.warning("%s could not be read: %s", self._subscription.sid, error)
                 await asyncio.sleep(backoff.pause())
             except SynclineError:
                 return  # permanently disconnected: `_end` follows
-            else:
-                if after is None:
-                    # Over REST a page has no revision.
-                    self._items.finish(max(order, self._subscription.since))
-                    if not self._ready.done():
-                        self._ready.set_result(None)
-                    return
+        await self._ask_for_deltas()
 
-    async def _read_page(self, after: K | None) -> tuple[K | None, int]:
-        """Read one page; return its last key if items follow, and the collection's revision."""
-        type_ = self._subscription.type
+    async def _ask_for_deltas(self) -> None:
+        """Open the collection with deltas, now that the replica has what they begin from."""
+        subscription = self._subscription
+        if self._objects.has_deltas and subscription.wants_deltas and not subscription.has_deltas:
+            try:
+                await self._objects.reopen(subscription)
+            except SynclineError as error:
+                # The next `open` asks again. Until then the events are whole.
+                logger.info("%s could not be opened with deltas: %s", subscription.sid, error)
+
+    def _take_page(self, ok: JsonObject) -> K | None:
+        """Process a page; return its last key if items follow."""
+        self._items.read([Item.parse(each) for each in ok["items"]], self._subscription.since)
+        following: K | None = ok["next"]
+        if following is None:
+            # Over REST a page has no revision.
+            order = int(ok[self._subscription.type]["revision"])
+            self._items.finish(max(order, self._subscription.since))
+            if not self._ready.done():
+                self._ready.set_result(None)
+        return following
+
+    async def _read_page(self, after: K | None) -> K | None:
+        """Read one page; return its last key if items follow."""
         me = asyncio.current_task()
 
-        def take(ok: JsonObject) -> tuple[K | None, int]:
+        def take(ok: JsonObject) -> K | None:
             # A reset may have come after this task was cancelled, but before it ended.
-            if self._reading is me:
-                items = [Item.parse(each) for each in ok["items"]]
-                self._items.read(items, self._subscription.since)
-            return ok["next"], int(ok[type_]["revision"])
+            return self._take_page(ok) if self._reading is me else None
 
         self._items.ask()
         part = self._part.members(self._subscription.keys_name)

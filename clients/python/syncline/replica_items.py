@@ -41,6 +41,10 @@ class ReplicaItems(Generic[K]):
         """The keys in their order; not to be changed."""
         return self._keys
 
+    def known(self, key: K) -> Item[K] | None:
+        """The item with a key; None if there is none, or a reset has made it doubtful."""
+        return None if key in self._unconfirmed else self.items.get(key)
+
     def ask(self) -> None:
         """Begin to read a page."""
         # After a reset an event counts more than any page, also one that is asked for later.
