@@ -73,6 +73,11 @@ export class OpenObjects {
     return this.#options;
   }
 
+  /** True while there is a connection that can have deltas. */
+  get hasDeltas() {
+    return this.#options.deltas && this.#connection.transport?.name === "websocket";
+  }
+
   /** Maximum sizes of data, in bytes; null where they are not known. */
   get limits() {
     return this.#connection.transport?.limits ?? NO_LIMITS;

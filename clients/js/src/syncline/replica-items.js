@@ -45,6 +45,16 @@ export class ReplicaItems {
     return this.#items.get(id) ?? (this.isComplete ? null : undefined);
   }
 
+  /**
+   * What a delta of an item begins from.
+   *
+   * @param {string | number} id
+   * @returns {Item | undefined} undefined if there is none, or a reset has made it doubtful
+   */
+  base(id) {
+    return this.#unconfirmed.has(id) ? undefined : this.#items.get(id);
+  }
+
   /** The keys in order; the array must not be changed. */
   keys() {
     this.#keys ??= [...this.#items.keys()].sort(compareKeys);

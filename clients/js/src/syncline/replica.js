@@ -15,7 +15,7 @@ import { Deferred, ignore, sleep } from "./timing.js";
 /** @import { JsonObject } from "./protocol.js" */
 
 /** Items in a page. */
-const PAGE_SIZE = 500;
+export const PAGE_SIZE = 500;
 
 /** A page that was asked for before a reset. */
 const DISCARDED = new SynclineError("the items are read again");
@@ -56,9 +56,11 @@ export class Replica extends Emitter {
    * @param {{
    *   read: (members: JsonObject, receive: (ok: JsonObject) => void) => Promise<void>,
    *   onClose: () => void,
-   * }} owner `read` sends a request for a page
+   *   opened?: JsonObject,
+   * }} owner `read` sends a request for a page; `opened`: the reply to an `open` of this part, with
+   *   a first page
    */
-  constructor(objects, subscription, part, { read, onClose }) {
+  constructor(objects, subscription, part, { read, onClose, opened }) {
     super();
     this.#objects = objects;
     this.#subscription = subscription;
@@ -79,9 +81,13 @@ export class Replica extends Emitter {
       },
       known: (/** @type {string | number} */ id) =>
         part.has(id) ? this.#items.known(id) : undefined,
+      base: objects.options.deltas
+        ? (/** @type {string | number} */ id) => this.#items.base(id)
+        : undefined,
     };
     subscription.handles.add(this.#listener);
-    void this.#readAll();
+    // No event comes between the reply to `open` and this, so the page is as new as it says.
+    void this.#readAll(opened && this.#takePage(opened));
   }
 
   /** Resolved when all items are here; rejected if that cannot be. @returns {Promise<void>} */
@@ -140,27 +146,32 @@ export class Replica extends Emitter {
     this.#ready.reject(error);
   }
 
-  /** Read all pages, with retries, until a reset begins another walk (rules C26 and C27). */
-  async #readAll() {
+  /**
+   * Read all pages, with retries, until a reset begins another walk (rules C26 and C27).
+   *
+   * @param {string | number | null} [after] the key behind which to begin
+   */
+  async #readAll(after = null) {
     this.#walk = new AbortController();
     const { signal } = this.#walk;
     const { backoffInitial, backoffLimit } = this.#objects.options;
     const backoff = new Backoff(backoffInitial, backoffLimit);
-    /** @type {string | number | null} */
-    let after = null;
-    while (!signal.aborted && !this.#stop.signal.aborted) {
+    while (!this.#items.isComplete && !signal.aborted && !this.#stop.signal.aborted) {
       try {
         // The connection must have this part open before its pages are read.
         if (this.#subscription.isLost) await this.#objects.catchUp(this.#subscription);
         if (signal.aborted) return;
         after = await this.#readPage(after, signal);
-        if (after === null) return;
       } catch (error) {
         if (signal.aborted) return;
         // The right to read was taken away, for example: `removed` comes.
         if (!isPassing(error)) return this.#ready.reject(error);
         await sleep(backoff.pause(), signal).catch(ignore);
       }
+    }
+    // Now the replica has what deltas begin from.
+    if (!signal.aborted && this.#subscription.lacksDeltas && this.#objects.hasDeltas) {
+      await this.#objects.catchUp(this.#subscription);
     }
   }
 
@@ -174,12 +185,16 @@ export class Replica extends Emitter {
     /** @type {string | number | null} */
     let next = null;
     await this.#read({ after, limit: PAGE_SIZE }, (ok) => {
-      if (signal.aborted) return;
-      next = ok.next;
-      for (const change of this.#items.page(ok)) this.#announce(change);
-      if (this.#items.isComplete) this.#ready.resolve();
+      if (!signal.aborted) next = this.#takePage(ok);
     });
     return next;
+  }
+
+  /** @param {JsonObject} ok @returns {string | number | null} the key that ends the page, if others follow */
+  #takePage(ok) {
+    for (const change of this.#items.page(ok)) this.#announce(change);
+    if (this.#items.isComplete) this.#ready.resolve();
+    return ok.next;
   }
 
   /** @param {import("./item-events.js").ItemChange | null} change */
