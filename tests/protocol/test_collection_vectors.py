@@ -16,6 +16,7 @@ class Replica:
     Attributes:
         since: the revision to resume from.
         complete: True once all pages are read.
+        lost: True if the client must resume.
         announced: what the current step has announced.
     """
 
@@ -23,6 +24,7 @@ class Replica:
         self.items: dict[str, int] = {}
         self.since = 0
         self.complete = False
+        self.lost = False
         self.announced: list[list[Any]] = []
         # Keys that pages have not confirmed since a reset; what events changed since the pages
         # that are under way were asked for; those pages, with False for one to discard.
@@ -71,9 +73,23 @@ class Replica:
             self._announce("added" if known is None else "updated", key, revision)
 
     def _event(self, step: Step) -> None:
-        for change in step["changes"]:
-            self._apply(*change)
+        # A change with a base is a delta. One that a page has overtaken says nothing.
+        changes = [each for each in step["changes"] if not self._is_overtaken(*each)]
+        if not all(self._can_make(*each) for each in changes):
+            self.lost = True
+            return
+        for kind, key, revision, *_ in changes:
+            self._apply(kind, key, revision)
         self.since = step["revision"]
+
+    def _is_overtaken(self, kind: str, key: str, revision: int, *base: Any) -> bool:
+        return bool(base) and key not in self._unconfirmed and self.items.get(key, 0) >= revision
+
+    def _can_make(self, kind: str, key: str, revision: int, *base: Any) -> bool:
+        if not base:
+            return True
+        # A fifth element says that the digest is wrong.
+        return key not in self._unconfirmed and base == (self.items.get(key),)
 
     def _expiry(self, step: Step) -> None:
         self.since = step["revision"]
@@ -81,6 +97,7 @@ class Replica:
     def _resume(self, step: Step) -> None:
         if step.get("reset"):
             return self._reset(step)
+        self.lost = False
         end = step["more_since"] or step["revision"]
         self._event({"changes": step["changes"], "revision": end})
 
@@ -130,3 +147,5 @@ def test_a_client_that_keeps_the_rules(vector: dict[str, Any]) -> None:
             assert replica.since == step["since"], step
         if "complete" in step:
             assert replica.complete is step["complete"], step
+        if "lost" in step:
+            assert replica.lost is step["lost"], step
