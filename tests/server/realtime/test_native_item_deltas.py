@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket as sockets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -19,6 +20,10 @@ from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.connection import connect
 
 DATA = {"text": "." * 1_000, "n": 0}
+
+HALF = 60_000
+WRITES = 160
+"""So many writes of a half each fit in no buffer of the kernel."""
 
 
 @pytest.fixture
@@ -379,25 +384,33 @@ class TestBase:
             assert mirror.items == await stored(writer, sid)
         redis.abort()
 
-    async def test_a_reader_that_was_slow_receives_whole_items(
-        self, fresh_server: StartServer
-    ) -> None:
-        server = fresh_server("--output-mark=16384")
+    async def test_what_replaces_others_comes_whole(self, fresh_server: StartServer) -> None:
+        server = fresh_server("--item-limit=131072")
+        raw = sockets.socket()
+        raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+        raw.connect(("127.0.0.1", server.port))
+        raw.setblocking(False)
+        options: dict[str, Any] = {"sock": raw, "max_queue": 1, "ping_interval": None}
         async with (
-            native_socket(server, auth=False, max_queue=1, ping_interval=None) as slow,
+            native_socket(server, auth=False, **options) as slow,
             native_socket(server) as writer,
         ):
             await authenticate(slow, server)
             sid = await writer.created("map")
+            for key in "ab":
+                data = {"x": "x" * HALF, "y": "y" * HALF}
+                await writer.ok("set", map=sid, key=key, data=data)
             mirror = await opened(slow, sid)
-            big = {"text": "." * 15_000, "n": 0}
-            for n in range(1_500):
-                data = {"text": "0123456789"[n % 10] * 15_000, "n": n} if n % 3 else big | {"n": n}
-                reply = await writer.ok("set", map=sid, key="ab"[n % 2], data=data)
-            # `data` of each change of an item is on the way as a whole, or as a delta of the last.
+            for n in range(WRITES):
+                merge = {"xy"[n % 2]: "0123456789"[n % 10] * HALF}
+                reply = await writer.ok("patch", map=sid, key="ab"[n // 2 % 2], merge=merge)
             await follow(mirror, slow, reply["map"]["revision"])
             assert mirror.items == await stored(writer, sid)
-            for n in range(3):
-                last = await put(writer, sid, "c", n)
-            await follow(mirror, slow, last)
-            assert mirror.forms["delta"] > 0
+            for n in range(2):
+                last = await put(writer, sid, "a", n)
+                await follow(mirror, slow, last)
+            assert mirror.items == await stored(writer, sid)
+
+        assert mirror.forms["whole"] > 2
+        assert mirror.forms["delta"] > 0
+        assert mirror.forms.total() < WRITES
