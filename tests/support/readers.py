@@ -39,7 +39,9 @@ PAGE = ItemQuery(size=1000)
 
 def encode(event: Event) -> bytes:
     """The frame of an event; it is itself, without what it shares with other receivers."""
-    names = [name for name in event.__dataclass_fields__ if name not in ("base", "bases", "_frames")]
+    names = [
+        name for name in event.__dataclass_fields__ if name not in ("base", "bases", "_frames")
+    ]
     return pickle.dumps((type(event), {name: getattr(event, name) for name in names}))
 
 

@@ -324,7 +324,8 @@ class TestMany:
                 case 2:
                     await writer.ask("ttl", map=sid, key=key, ttl=1_000 + step)
                 case 3:
-                    merge = {numbers.choice("xyz~/é"): numbers.choice([1, True, 2.5, None, {}])}
+                    value: Any = numbers.choice([1, True, 2.5, None, {}])
+                    merge = {numbers.choice("xyz~/é"): value}
                     await writer.ask("patch", map=sid, key=key, merge=merge)
                 case 4:
                     await writer.ask("patch", map=sid, key=key, increment={"/n": 0.5})
@@ -402,8 +403,8 @@ class TestBase:
                 await writer.ok("set", map=sid, key=key, data=data)
             mirror = await opened(slow, sid)
             for n in range(WRITES):
-                merge = {"xy"[n % 2]: "0123456789"[n % 10] * HALF}
-                reply = await writer.ok("patch", map=sid, key="ab"[n // 2 % 2], merge=merge)
+                half: dict[str, Any] = {"xy"[n % 2]: "0123456789"[n % 10] * HALF}
+                reply = await writer.ok("patch", map=sid, key="ab"[n // 2 % 2], merge=half)
             await follow(mirror, slow, reply["map"]["revision"])
             assert mirror.items == await stored(writer, sid)
             for n in range(2):
