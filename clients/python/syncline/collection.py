@@ -23,7 +23,7 @@ from .item_types import CollectionType
 from .mutation import Mutator, repeat_until_first
 from .mutation_queue import MutationQueue
 from .open_objects import OpenObjects
-from .pages import PAGE_SIZE, Order, Page, walk
+from .pages import PAGE_SIZE, Order, Page, Read, walk
 from .part import Part
 from .patches import encode_rule, shallow_merge
 from .replica import Replica
@@ -247,7 +247,7 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
             order: `asc` or `desc`.
             page_size: number of items that are read at once, 1 to 500.
         """
-        return walk(self.page(start, after=after, order=order, page_size=page_size))
+        return walk(Page.first(self._reader(page_size), start, after, order))
 
     async def page(
         self,
@@ -257,20 +257,12 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         order: Order = "asc",
         page_size: int = PAGE_SIZE,
     ) -> Page[K]:
-        """Read one page of items; arguments as in `items`."""
+        """Read one page of items; arguments as in `items`.
 
-        def take(ok: JsonObject) -> Page[K]:
-            items = [Item.parse(each) for each in ok["items"]]
-            return Page(items=items, next_key=ok["next"], read=read_next)
-
-        async def read_next(key: K) -> Page[K]:
-            return await self.page(after=key, order=order, page_size=page_size)
-
-        bounds = {"from": start, "after": after, "order": order, "limit": page_size}
-        page: Page[K] = await self._request(
-            "items", take, **bounds, **self.part.members(self.collection_type.keys_name)
-        )
-        return page
+        A page that begins in the middle needs a second request, for `has_prev_page`.
+        """
+        page = await Page.first(self._reader(page_size), start, after, order)
+        return await page.checked()
 
     def replica(self) -> Replica[K]:
         """Return a replica, which keeps the items in memory and current (see `Replica`).
@@ -293,6 +285,21 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         prepared, self._prepared = self._prepared, None
         if prepared is not None:
             await prepared.close()
+
+    def _reader(self, page_size: int) -> Read[K]:
+        """What reads the pages of this handle's part."""
+        part = self.part.members(self.collection_type.keys_name)
+
+        def take(ok: JsonObject) -> tuple[list[Item[K]], K | None]:
+            return [Item.parse(each) for each in ok["items"]], ok["next"]
+
+        async def read(bounds: JsonObject, order: Order) -> tuple[list[Item[K]], K | None]:
+            page: tuple[list[Item[K]], K | None] = await self._request(
+                "items", take, **{"order": order, "limit": page_size, **bounds}, **part
+            )
+            return page
+
+        return read
 
     def _check_key(self, key: Any) -> None:
         """Raise `InvalidRequest` if `key` cannot be a key: `remove` without one removes all."""

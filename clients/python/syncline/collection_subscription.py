@@ -188,9 +188,7 @@ class CollectionSubscription:
             return self._own.add_removal(key)  # REST does not say which revision it made
         self.wrote_header(body)
         if any(each.part.has(key) for each in self.handles):
-            # The reply to a batch over REST has no dates.
-            has_data = "date_created" in item and (json is not None or "data" in item)
-            is_known = has_data or change["kind"] == "removed"
+            is_known = json is not None or "data" in item or change["kind"] == "removed"
             event = parse_change({**item, "kind": change["kind"]}, json) if is_known else None
             self._own.add(
                 key, int(item["revision"]), None if event is None else replace(event, is_local=True)
