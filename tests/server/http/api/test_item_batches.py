@@ -63,8 +63,8 @@ def test_every_operation_on_a_map_in_one_commit(maps: CollectionsApi) -> None:
         ("update", {"n": 1}),
     ]
     # What a batch says of an item is what a page says of it.
-    names = ("key", "revision", "date_created", "date_updated", "date_expires")
-    names += ("created_by", "updated_by")
+    dates = ("date_created", "date_updated", "date_expires")
+    names = ("key", "revision", *dates, "created_by", "updated_by")
     shown = {item["key"]: {name: item[name] for name in names} for item in page["items"]}
     for item in reply["items"][:3]:
         assert {name: item[name] for name in names} == shown[item["key"]]
