@@ -119,17 +119,34 @@ class TestRequests:
             assert request["items"] is False and "deltas" not in request
             await scene.is_quiet(await opening)
 
-    async def test_a_replica_of_an_open_map_asks_for_deltas_when_it_is_complete(self) -> None:
+    async def test_a_replica_of_an_open_map_needs_one_more(self) -> None:
         async with peer() as server, connect(server.url, token="t") as client:
             scene = Scene(await server.next())
             opening = asyncio.create_task(client.map("players"))
             await scene.reply("open", created=False, map=header(2))
             players = await opening
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_replied(scene))
-                async with players.replica() as replica:
-                    assert data(replica) == {"a": 1}
-            assert scene.requests[-1]["deltas"] is True
+            replica = players.replica()
+            ok = {"map": header(3), "changes": [{"kind": "updated", **item("a", 3)}]}
+            page: dict[str, Any] = {"items": [item("a", 3), item("b", 2)], "next": None}
+            request = await scene.reply("open", **ok, more_since=None, **page)
+            await replica.ready()
+            assert (request["map"], request["revision"]) == (SID, "2")
+            assert (request["items"], request["deltas"]) == ({"limit": 500}, True)
+            assert data(replica) == {"a": 3, "b": 2}
+            await scene.is_quiet(players)
+
+    async def test_a_replica_of_a_smaller_part_asks_for_its_own_page(self) -> None:
+        """The page in the reply to `open` would be one of the whole."""
+        async with peer() as server, connect(server.url, token="t") as client:
+            scene = Scene(await server.next())
+            opening = asyncio.create_task(client.map("players"))
+            await scene.reply("open", created=False, map=header(2))
+            players = await opening
+            replica = players.replica(prefix="a")
+            request = await scene.reply("items", map=header(2), items=[item("a", 1)], next=None)
+            await replica.ready()
+            assert request["prefix"] == "a"
+            await scene.is_quiet(players)
 
     async def test_without_deltas_none_are_asked_for(self) -> None:
         async with peer() as server, connect(server.url, token="t", deltas=False) as client:
@@ -170,12 +187,6 @@ class TestRequests:
             assert not replica.complete and len(replica) == 500
             await replica.ready()
             assert len(replica) == 600
-
-
-async def _replied(scene: Scene) -> None:
-    """Reply to what a replica of a map that is open already asks for."""
-    await scene.reply("items", map=header(2), items=[item("a", 1)], next=None)
-    await scene.resumes(2, to=2)
 
 
 async def _scene(server: Peer, client: Client) -> tuple[Scene, Map, Replica[str]]:
@@ -273,9 +284,9 @@ class TestDeltas:
             players = await opening
             replica = players.replica()
             events = EventReader(replica)
-            await scene.reply("items", map=header(2), items=[item("a", 1)], next=None)
-            await scene.reply("open", map=header(9), reset=True)
-            assert (await events.next()).name == "reset"
+            page: dict[str, Any] = {"items": [item("a", 1)], "next": None}
+            await scene.reply("open", map=header(9), reset=True, **page)
+            assert (await events.next()).name == "reset" and not replica.complete
             await scene.reply("items", map=header(9), items=[item("a", 8)], next=None)
             assert (await events.next()).data == {"at": 8}
             await replica.ready()

@@ -100,20 +100,49 @@ test("a plain handle reads no items", async (t) => {
   assert.deepEqual([open.items, open.deltas, script.asked.length], [false, undefined, 1]);
 });
 
-test("a replica of an open map asks for deltas when it is complete", async (t) => {
+test("a replica of an open map needs one more", async (t) => {
+  const changes = [{ kind: "updated", ...item("a", 3) }];
+  const page = { items: [item("a", 3), item("b", 2)], next: null };
   const script = await scene(t, {
     open: [
       { created: false, map: header(2) },
-      { created: false, map: header(2), changes: [], more_since: null },
+      { created: false, map: header(3), changes, more_since: null, ...page },
     ],
+  });
+  const map = await script.client.map("players");
+  const replica = map.replica();
+  await replica.ready;
+  assert.deepEqual(dataOf(replica), { a: 3, b: 2 });
+  const [, again] = script.asked;
+  assert.deepEqual(script.verbs(), ["open", "open"]);
+  assert.deepEqual([again.map, again.revision, again.deltas], [sid, "2", true]);
+  assert.deepEqual(again.items, { limit: 500 });
+});
+
+test("a replica of a smaller part asks for its own page", async (t) => {
+  const script = await scene(t, {
+    open: [{ created: false, map: header(2) }],
     items: [{ map: header(2), items: [item("a", 1)], next: null }],
   });
   const map = await script.client.map("players");
-  await map.replica().ready;
-  await until(() => script.asked.length === 3);
-  const [, , again] = script.asked;
-  assert.deepEqual(script.verbs(), ["open", "items", "open"]);
-  assert.deepEqual([again.map, again.revision, again.deltas], [sid, "2", true]);
+  await map.replica({ prefix: "a" }).ready;
+  assert.deepEqual(script.verbs(), ["open", "items"]);
+  assert.equal(script.asked[1].prefix, "a");
+});
+
+test("a reset in the reply that a replica waits for begins its walk again", async (t) => {
+  const script = await scene(t, {
+    open: [
+      { created: false, map: header(2) },
+      { created: false, map: header(9), reset: true, items: [item("a", 1)], next: null },
+    ],
+    items: [{ map: header(9), items: [item("a", 8)], next: null }],
+  });
+  const map = await script.client.map("players");
+  const replica = map.replica();
+  await replica.ready;
+  assert.deepEqual(dataOf(replica), { a: 8 });
+  assert.deepEqual(script.verbs(), ["open", "open", "items"]);
 });
 
 test("without the option none are asked for", async (t) => {

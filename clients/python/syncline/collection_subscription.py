@@ -117,13 +117,13 @@ class CollectionSubscription:
         """True while changes are missing, or the server sends too small a part (rule C28)."""
         return self._is_behind or not self._part.covers(self._needed)
 
-    @property
-    def wants_deltas(self) -> bool:
-        """True if a listener keeps all items that the listeners need (rule C30)."""
-        return self._replica is not None
+    def could_use_deltas(self, part: Part) -> bool:
+        """True if the collection is open without deltas, and a replica of `part` could use them."""
+        return not self.has_deltas and part.covers(self._needed)
 
     @property
     def _replica(self) -> Listener | None:
+        """A replica that keeps all items that the listeners need (rule C30)."""
         for each in self.handles:
             if each.known is not None and each.part.covers(self._needed):
                 return each
@@ -155,7 +155,7 @@ class CollectionSubscription:
 
     def reopening(self) -> tuple[JsonObject, Receive[None]]:
         """Members of the `open` that catches up, and what processes its reply (rule C11)."""
-        part, deltas = self._needed, self.wants_deltas
+        part, deltas = self._needed, self._replica is not None
 
         def receive(ok: JsonObject) -> None:
             self._part, self._is_behind, self.has_deltas = part, False, deltas

@@ -198,6 +198,9 @@ class Replica(Mapping[K, Item[K]]):
         )
         while not self._items.complete:
             try:
+                if after is None and self._could_use_deltas:
+                    after = await self._open_page()
+                    continue
                 if self._subscription.is_lost:
                     # The replica's part is greater than what the server sends.
                     await self._objects.reopen(self._subscription)
@@ -208,17 +211,24 @@ class Replica(Mapping[K, Item[K]]):
                 await asyncio.sleep(backoff.pause())
             except SynclineError:
                 return  # permanently disconnected: `_end` follows
-        await self._ask_for_deltas()
 
-    async def _ask_for_deltas(self) -> None:
-        """Open the collection with deltas, now that the replica has what they begin from."""
-        subscription = self._subscription
-        if self._objects.has_deltas and subscription.wants_deltas and not subscription.has_deltas:
-            try:
-                await self._objects.reopen(subscription)
-            except SynclineError as error:
-                # The next `open` asks again. Until then the events are whole.
-                logger.info("%s could not be opened with deltas: %s", subscription.sid, error)
+    @property
+    def _could_use_deltas(self) -> bool:
+        return self._objects.has_deltas and self._subscription.could_use_deltas(self._part)
+
+    async def _open_page(self) -> K | None:
+        """Open the collection with deltas and with the first page; return as `_read_page`."""
+        me = asyncio.current_task()
+        after: list[K | None] = []
+
+        def take(ok: JsonObject) -> None:
+            # After a reset the pages are read again (rule C26).
+            if self._reading is me and "items" in ok and not ok.get("reset"):
+                after.append(self._take_page(ok))
+
+        self._items.ask()
+        await self._objects.reopen(self._subscription, page={"limit": PAGE_LIMIT}, take=take)
+        return after[0] if after else None
 
     def _take_page(self, ok: JsonObject) -> K | None:
         """Process a page; return its last key if items follow."""

@@ -88,9 +88,13 @@ export class CollectionSubscription extends ObjectState {
     return this.#isSkipping || !this.#isComplete;
   }
 
-  /** True if the collection is open without deltas, and a replica could use them (rule C30). */
-  get lacksDeltas() {
-    return !this.#hasDeltas && this.#replicaOf(this.#wanted()) !== undefined;
+  /**
+   * True if the collection is open without deltas, and a replica of `part` could use them.
+   *
+   * @param {Part} part
+   */
+  couldUseDeltas(part) {
+    return !this.#hasDeltas && part.contains(this.#wanted());
   }
 
   /** True if events bring all changes that the handles are interested in. */
@@ -223,7 +227,7 @@ export class CollectionSubscription extends ObjectState {
   }
 
   /**
-   * A replica that keeps all items of a part.
+   * A replica that keeps all items of a part (rule C30).
    *
    * @param {Part} part
    */

@@ -174,6 +174,19 @@ export class OpenObjects {
   }
 
   /**
+   * Open a collection again that is open, and read its first page: catch up in the same step.
+   *
+   * @param {Subscription} subscription
+   * @param {number} limit of the page
+   * @param {(ok: JsonObject) => void} receive called with the reply, after what was missed was
+   *   processed
+   * @param {AbortSignal} signal
+   */
+  async openPage(subscription, limit, receive, signal) {
+    await this.#reopen(subscription, signal, { items: { limit } }, receive);
+  }
+
+  /**
    * Process an event of the server.
    *
    * @param {JsonObject} message
@@ -313,11 +326,18 @@ export class OpenObjects {
   /**
    * @param {Subscription} subscription
    * @param {AbortSignal} signal
+   * @param {JsonObject} [more] members
+   * @param {(ok: JsonObject) => void} [then] called with the reply too
    */
-  async #reopen(subscription, signal) {
+  async #reopen(subscription, signal, more = {}, then = ignore) {
     const { type, sid } = subscription;
     const { members, receive } = subscription.reopening();
-    const all = { [type]: sid, mode: "open_existing", ...members };
-    await this.#connection.request("open", all, receive, { signal });
+    const all = { [type]: sid, mode: "open_existing", ...members, ...more };
+    /** @param {JsonObject} ok */
+    const both = (ok) => {
+      receive(ok);
+      then(ok);
+    };
+    await this.#connection.request("open", all, both, { signal });
   }
 }

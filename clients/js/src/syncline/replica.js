@@ -158,6 +158,10 @@ export class Replica extends Emitter {
     const backoff = new Backoff(backoffInitial, backoffLimit);
     while (!this.#items.isComplete && !signal.aborted && !this.#stop.signal.aborted) {
       try {
+        if (after === null && this.#couldUseDeltas) {
+          after = await this.#openPage(signal);
+          continue;
+        }
         // The connection must have this part open before its pages are read.
         if (this.#subscription.isLost) await this.#objects.catchUp(this.#subscription);
         if (signal.aborted) return;
@@ -169,10 +173,28 @@ export class Replica extends Emitter {
         await sleep(backoff.pause(), signal).catch(ignore);
       }
     }
-    // Now the replica has what deltas begin from.
-    if (!signal.aborted && this.#subscription.lacksDeltas && this.#objects.hasDeltas) {
-      await this.#objects.catchUp(this.#subscription);
-    }
+  }
+
+  get #couldUseDeltas() {
+    return this.#objects.hasDeltas && this.#subscription.couldUseDeltas(this.#listener.part);
+  }
+
+  /**
+   * Open the collection with deltas and with the first page.
+   *
+   * @param {AbortSignal} signal
+   * @returns {Promise<string | number | null>} as `#readPage`
+   */
+  async #openPage(signal) {
+    this.#items.ask();
+    /** @type {string | number | null} */
+    let next = null;
+    const receive = (/** @type {JsonObject} */ ok) => {
+      // After a reset the pages are read again (rule C26).
+      if (ok.items && !ok.reset && !signal.aborted) next = this.#takePage(ok);
+    };
+    await this.#objects.openPage(this.#subscription, PAGE_SIZE, receive, signal);
+    return next;
   }
 
   /**
