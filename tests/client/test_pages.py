@@ -82,6 +82,13 @@ async def test_items_that_are_removed_meanwhile(players: Map) -> None:
         await players.remove(key)
     nothing = await empty.prev_page()
     assert nothing.items == [] and not nothing.has_prev_page
+    gone = await first.next_page()
+    assert gone.items == [] and gone.has_prev_page and not gone.has_next_page
+    async with players.batch() as batch:
+        for key in KEYS:
+            batch.set(key, {})
+    assert keys_of(await gone.prev_page()) == ["k0", "k1", "k2", "k3"]
+    assert keys_of(await nothing.next_page()) == ["k4", "k5", "k6"]
 
 
 async def test_a_walk_needs_one_request_for_each_page(server: RunningServer, players: Map) -> None:

@@ -40,6 +40,7 @@ class Page(Generic[K]):
     order: Order = field(repr=False, compare=False)
     read: Read[K] = field(repr=False, compare=False)
     before: Bounds | None = field(repr=False, compare=False)
+    following: Bounds | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     async def first(cls, read: Read[K], start: K | None, after: K | None, order: Order) -> Page[K]:
@@ -79,10 +80,11 @@ class Page(Generic[K]):
         """
         if self.next_key is None:
             raise ValueError("this is the last page")
-        items, next_key = await self.read({"after": self.next_key}, self.order)
-        # Items that followed may have been removed: then this page ends at the key itself.
-        before: Bounds = {"after": items[0].key} if items else {"from": self.next_key}
-        return replace(self, items=items, next_key=next_key, before=before)
+        bounds = self.following or {"after": self.next_key}
+        items, next_key = await self.read(bounds, self.order)
+        # Items that followed may have been removed: then this page begins where they did.
+        before = {"after": items[0].key} if items else _behind(bounds)
+        return replace(self, items=items, next_key=next_key, before=before, following=None)
 
     async def prev_page(self) -> Page[K]:
         """Read the page before, in the same order.
@@ -95,8 +97,18 @@ class Page(Generic[K]):
         items, earlier = await self.read(self.before, _OPPOSITE[self.order])
         items.reverse()
         before = None if earlier is None else {"after": earlier}
-        next_key = items[-1].key if items else self.next_key
-        return replace(self, items=items, next_key=next_key, before=before)
+        if items:
+            return replace(self, items=items, next_key=items[-1].key, before=before, following=None)
+        # They were removed: the next page begins where they ended.
+        [next_key] = self.before.values()
+        following = _behind(self.before)
+        return replace(self, items=[], next_key=next_key, before=None, following=following)
+
+
+def _behind(bounds: Bounds) -> Bounds:
+    """The bounds of the items that these do not reach, in the opposite order."""
+    [(name, key)] = bounds.items()
+    return {"from" if name == "after" else "after": key}
 
 
 async def walk(first: Awaitable[Page[K]]) -> AsyncIterator[tuple[K, Item[K]]]:
