@@ -23,7 +23,7 @@ from .item_types import CollectionType
 from .mutation import Mutator, repeat_until_first
 from .mutation_queue import MutationQueue
 from .open_objects import OpenObjects
-from .pages import PAGE_SIZE, Order, Page, Read, walk
+from .pages import PAGE_SIZE, Order, Page, Read, checked, first_page, walk
 from .part import Part
 from .patches import encode_rule, shallow_merge
 from .replica import Replica
@@ -247,7 +247,7 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
             order: `asc` or `desc`.
             page_size: number of items that are read at once, 1 to 500.
         """
-        return walk(Page.first(self._reader(page_size), start, after, order))
+        return walk(first_page(self._reader(page_size), start, after, order))
 
     async def page(
         self,
@@ -261,8 +261,7 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
 
         A page that begins in the middle needs a second request, for `has_prev_page`.
         """
-        page = await Page.first(self._reader(page_size), start, after, order)
-        return await page.checked()
+        return await checked(await first_page(self._reader(page_size), start, after, order))
 
     def replica(self) -> Replica[K]:
         """Return a replica, which keeps the items in memory and current (see `Replica`).

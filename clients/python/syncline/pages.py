@@ -8,7 +8,7 @@ from typing import Any, Generic, Literal
 
 from .item import Item, K
 
-__all__ = ["PAGE_SIZE", "Order", "Page", "Read", "walk"]
+__all__ = ["PAGE_SIZE", "Order", "Page", "Read", "checked", "first_page", "walk"]
 
 Order = Literal["asc", "desc"]
 """Order of the keys."""
@@ -41,26 +41,6 @@ class Page(Generic[K]):
     read: Read[K] = field(repr=False, compare=False)
     before: Bounds | None = field(repr=False, compare=False)
     following: Bounds | None = field(default=None, repr=False, compare=False)
-
-    @classmethod
-    async def first(cls, read: Read[K], start: K | None, after: K | None, order: Order) -> Page[K]:
-        """Read the first page of a walk that begins at `start`, or after `after`, or at an end."""
-        bounds = {"from": start, "after": after}
-        items, next_key = await read(bounds, order)
-        before: Bounds | None = None
-        if start is not None or after is not None:
-            # Only the server knows whether there are items before.
-            before = {"after": start} if after is None else {"from": after}
-            if items:
-                before = {"after": items[0].key}
-        return cls(items=items, next_key=next_key, order=order, read=read, before=before)
-
-    async def checked(self) -> Page[K]:
-        """This page, after the server has said whether there are items before it."""
-        if self.before is None:
-            return self
-        found, _ = await self.read({**self.before, "limit": 1}, _OPPOSITE[self.order])
-        return self if found else replace(self, before=None)
 
     @property
     def has_next_page(self) -> bool:
@@ -103,6 +83,26 @@ class Page(Generic[K]):
         [next_key] = self.before.values()
         following = _behind(self.before)
         return replace(self, items=[], next_key=next_key, before=None, following=following)
+
+
+async def first_page(read: Read[K], start: K | None, after: K | None, order: Order) -> Page[K]:
+    """Read the first page of a walk that begins at `start`, or after `after`, or at an end."""
+    items, next_key = await read({"from": start, "after": after}, order)
+    before: Bounds | None = None
+    if start is not None or after is not None:
+        # There may be items before; only the server knows (`checked`).
+        before = {"after": start} if after is None else {"from": after}
+        if items:
+            before = {"after": items[0].key}
+    return Page(items=items, next_key=next_key, order=order, read=read, before=before)
+
+
+async def checked(page: Page[K]) -> Page[K]:
+    """The page, after the server has said whether there are items before it."""
+    if page.before is None:
+        return page
+    found, _ = await page.read({**page.before, "limit": 1}, _OPPOSITE[page.order])
+    return page if found else replace(page, before=None)
 
 
 def _behind(bounds: Bounds) -> Bounds:
