@@ -6,9 +6,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-PYTHON_ONLY = {"collection_listener", "connector", "opening", "proxies"}
-"""A listener is only a type in JavaScript, which connects in the constructor of `Client`, and opens
-objects in its methods; a browser chooses the proxy itself."""
+PYTHON_ONLY = {"connector", "opening", "proxies"}
+"""JavaScript connects in the constructor of `Client`, and opens objects in its methods; a browser
+chooses the proxy itself."""
 
 JAVASCRIPT_ONLY = {"data", "event_sources", "item_requests", "protocol", "queue", "wakeups"}
 """What `syncline_protocol`, `asyncio` and bytes give to Python; what its handles and streams do

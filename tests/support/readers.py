@@ -359,7 +359,7 @@ class Replica:
                 self.items[item.key] = (item.revision, item.data)
 
     def _made(self, event: ItemsChanged) -> ItemsChanged | None:
-        """The event with the data that its deltas make; None if one cannot be made (rule C30)."""
+        """The event with the data that its deltas make; None if one cannot be made (rule C33)."""
         changes = []
         for change in event.changes:
             item = change.item

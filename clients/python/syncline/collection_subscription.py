@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from syncline_protocol.deltas import Inapplicable
 
-from .collection_listener import Listener
+from .collection_listener import Listener, ReplicaListener, replica_of
 from .event_order import EventOrder
 from .events import Removal
 from .header import Header, JsonObject
@@ -25,7 +25,7 @@ from .own_writes import OwnWrites
 from .part import Part, containing
 from .transport import Receive
 
-__all__ = ["CollectionSubscription", "Listener"]
+__all__ = ["CollectionSubscription"]
 
 logger = logging.getLogger("syncline")
 
@@ -36,12 +36,14 @@ class _Changes:
 
     Attributes:
         changes: those that were not announced before.
-        keys: of all changes in the message.
+        orders: revisions of all changes in the message, by key.
+        since: revision up to which all changes have come with the message.
         complete_to: revision up to which they complete a replay after a break, else None.
     """
 
     changes: list[ItemEvent[Any]]
-    keys: list[Any]
+    orders: Mapping[Any, int]
+    since: int
     complete_to: int | None
 
 
@@ -121,14 +123,6 @@ class CollectionSubscription:
         """True if the collection is open without deltas, and a replica of `part` could use them."""
         return not self.has_deltas and part.covers(self._needed)
 
-    @property
-    def _replica(self) -> Listener | None:
-        """A replica that keeps all items that the listeners need (rule C30)."""
-        for each in self.handles:
-            if each.known is not None and each.part.covers(self._needed):
-                return each
-        return None
-
     def attach(self, listener: Listener) -> None:
         """Add a listener. If `is_lost` becomes True, the caller opens the collection again."""
         self.handles.add(listener)
@@ -155,7 +149,8 @@ class CollectionSubscription:
 
     def reopening(self) -> tuple[JsonObject, Receive[None]]:
         """Members of the `open` that catches up, and what processes its reply (rule C11)."""
-        part, deltas = self._needed, self._replica is not None
+        part = self._needed
+        deltas = replica_of(self.handles, part) is not None
 
         def receive(ok: JsonObject) -> None:
             self._part, self._is_behind, self.has_deltas = part, False, deltas
@@ -184,15 +179,31 @@ class CollectionSubscription:
         """
         item = change["item"]
         key = key_of(item)
-        if "revision" not in item:
-            return self._own.add_removal(key)  # REST does not say which revision it made
         self.wrote_header(body)
-        if any(each.part.has(key) for each in self.handles):
-            is_known = json is not None or "data" in item or change["kind"] == "removed"
-            event = parse_change({**item, "kind": change["kind"]}, json) if is_known else None
-            self._own.add(
-                key, int(item["revision"]), None if event is None else replace(event, is_local=True)
-            )
+        if not any(each.part.has(key) for each in self.handles):
+            return
+        is_known = json is not None or "data" in item or change["kind"] == "removed"
+        event = None
+        if is_known:
+            author = {
+                "removed_by": body.get("updated_by"),
+                "date_removed": body.get("date_updated"),
+            }
+            members = {**author, **item, "kind": change["kind"]}
+            event = replace(parse_change(members, json), is_local=True)
+        self._own.add(key, int(item["revision"]), event)
+        if event is not None:
+            for each in self._replicas_of(key):
+                each.show(event)
+
+    async def read_written(self, keys: Iterable[Any]) -> None:
+        """Let the replicas read own writes whose data was not in the reply (rule C30)."""
+        wanted: dict[ReplicaListener, list[Any]] = {}
+        for key in keys:
+            for each in self._replicas_of(key):
+                wanted.setdefault(each, []).append(key)
+        for replica, of_replica in wanted.items():
+            await replica.read_written(of_replica)
 
     def wrote_header(self, body: JsonObject) -> None:
         """Adopt the header in the reply to a write."""
@@ -211,29 +222,19 @@ class CollectionSubscription:
         match message["event"]:
             case "items":
                 try:
-                    changes = [self._parse(each) for each in message["changes"]]
+                    self._receive(message["changes"], header.revision, may_be_early=may_be_early)
                 except (KeyError, Inapplicable) as error:
                     # The event of an own write comes without data, and others as deltas. The client
-                    # cannot make the data: a resume brings it (rule C30).
+                    # cannot make the data: a resume brings it (rule C33).
                     logger.info("changes of %s are requested again: %s", self.sid, error)
                     return self.reply_missed()
-                self._receive(
-                    [each for each in changes if each is not None],
-                    header.revision,
-                    keys=[key_of(each) for each in message["changes"]],
-                    may_be_early=may_be_early,
-                )
+                # A write of an item may have set the expiry of the whole.
+                self._change_expiry(header, may_be_early=may_be_early)
             case "reset":
                 self._reset(header, may_be_early=may_be_early)
             case "expiry":
                 self._advance(header.revision)
-                self._last_expiry = header
-                changed = ExpiryChanged(
-                    revision=body["revision"],
-                    date_expires=header.date_expires,
-                    updated_by=header.updated_by,
-                )
-                self._order.put(changed, may_be_early=may_be_early)
+                self._change_expiry(header, may_be_early=may_be_early)
         self._adopt(header)
 
     def receive_removal(self, removal: Removal, *, may_be_early: bool) -> None:
@@ -256,36 +257,35 @@ class CollectionSubscription:
             self._unnamed = {
                 key for key, event in self._seen.items() if not isinstance(event, ItemRemoved)
             }
-            changes = [parse_change(each, None) for each in ok["changes"]]
             up_to = header.revision if more is None else int(more)
-            keys = [each.key for each in changes]
-            self._receive(changes, up_to, keys=keys, may_be_early=True)
-        expiry = ExpiryChanged.between(self._last_expiry, header)
-        if expiry is not None:
-            self._last_expiry = header
-            self._order.put(expiry, may_be_early=True)
+            self._receive(ok["changes"], up_to, may_be_early=True)
+        self._change_expiry(header, may_be_early=True)
         self._adopt(header)
 
+    def _change_expiry(self, header: Header, *, may_be_early: bool) -> None:
+        # Over REST, a stream that was replaced may still deliver events.
+        if header.revision < self._last_expiry.revision:
+            return
+        expiry = ExpiryChanged.between(self._last_expiry, header)
+        self._last_expiry = header
+        if expiry is not None:
+            self._order.put(expiry, may_be_early=may_be_early)
+
     def _parse(self, change: JsonObject) -> ItemEvent[Any] | None:
-        """Parse a change; None if the replica has a newer state of the item."""
+        """Parse a change; None if a page has overtaken it, so that it says nothing new."""
         if "data" in change or change["kind"] == "removed":
             return parse_change(change, None)
         json = self._own.json_of(key_of(change), int(change["revision"]))
-        if json is None and (replica := self._replica) is not None and replica.known is not None:
+        if json is None and (replica := replica_of(self.handles, self._needed)) is not None:
             json = self._deltas.json_of(change, replica.known)
             if json is None:
                 return None
         return parse_change(change, json)
 
-    def _receive(
-        self,
-        changes: list[ItemEvent[Any]],
-        up_to: int,
-        *,
-        keys: list[Any],
-        may_be_early: bool,
-    ) -> None:
-        self._unnamed.difference_update(keys)
+    def _receive(self, bodies: list[JsonObject], up_to: int, *, may_be_early: bool) -> None:
+        changes = [each for each in map(self._parse, bodies) if each is not None]
+        orders = {key_of(each): int(each["revision"]) for each in bodies}
+        self._unnamed.difference_update(orders)
         fresh = [each for each in changes if not self._has_come(each)]
         complete_to = None
         if self._replayed_to is not None and up_to >= self._replayed_to:
@@ -298,7 +298,7 @@ class CollectionSubscription:
             self._seen.update((each.key, each) for each in fresh)
         self._advance(up_to)
         self._deltas.receive(fresh)
-        news = _Changes(changes=fresh, keys=keys, complete_to=complete_to)
+        news = _Changes(changes=fresh, orders=orders, since=self.since, complete_to=complete_to)
         self._order.put(news, may_be_early=may_be_early)
 
     def _has_come(self, change: ItemEvent[Any]) -> bool:
@@ -319,6 +319,7 @@ class CollectionSubscription:
         # Also where the revision is older than before (rule C14).
         self.header = header
         self.since = header.revision
+        self._last_expiry = replace(self._last_expiry, revision=header.revision)
         self._seen.clear()
         self._unnamed.clear()
         self._replayed_to = None
@@ -326,13 +327,13 @@ class CollectionSubscription:
         self._order.put(Reset(revision=str(header.revision)), may_be_early=may_be_early)
 
     def _adopt(self, header: Header) -> None:
-        if header.revision > self.header.revision:
+        # `>=`: over REST, the reply to the write of an item lacks the expiry of the whole.
+        if header.revision >= self.header.revision:
             self.header = header
 
     def _overflow(self) -> None:
         self._order.drop(lambda news: isinstance(news, Removal))
         self._deltas.drop()
-        self._deltas.receive_reset()
         self._order.put(Reset(revision=str(self.since)), may_be_early=True)
 
     def _deliver(self, news: _News) -> None:
@@ -346,7 +347,8 @@ class CollectionSubscription:
                 if news.complete_to is not None:
                     self._announce_own(news.complete_to, is_replayed=True)
                 for listener in list(self.handles):
-                    listener.confirm(news.keys, news.complete_to)
+                    if listener.replica is not None:
+                        listener.replica.confirm(news.orders, news.since, news.complete_to)
             case Reset():
                 self._deltas.deliver_reset()
                 self._announce_own(int(news.revision))
@@ -374,6 +376,10 @@ class CollectionSubscription:
                 if not isinstance(own, ItemRemoved):
                     removed: ItemRemoved[Any] = ItemRemoved(key=key, order=up_to)
                     self._announce(removed)
+
+    def _replicas_of(self, key: Any) -> list[ReplicaListener]:
+        listeners = [each for each in self.handles if each.part.has(key)]
+        return [each.replica for each in listeners if each.replica is not None]
 
     def _announce_removal(self, removal: Removal) -> None:
         # A removal may come twice: by its event, and as the 404 to an `open` in flight.

@@ -1,4 +1,4 @@
-"""Data of changes that come as deltas (docs/protocol.md, section 5 and rule C30)."""
+"""Data of changes that come as deltas (docs/protocol.md, section 5 and rule C33)."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class ItemDeltas:
         self._waiting_resets -= 1
 
     def drop(self) -> None:
-        """All that waited was dropped."""
+        """All that waited was dropped, and a reset waits in its place."""
         self._waiting.clear()
-        self._waiting_resets = 0
+        self._waiting_resets = 1
 
     def json_of(self, change: JsonObject, known: Known) -> bytes | None:
         """The data of a change without data; None if a page has overtaken it: it says nothing new.

@@ -79,21 +79,16 @@ def batch_resource(
         "date_updated": format_seconds(collection.updated_ms),
         "date_expires": _date(collection.expires_ms),
         "items": [
-            _changed(change, items)
+            {
+                items.id_name: items.show_id(change.item.key),
+                "change": change.kind.value,
+                "revision": str(change.item.revision),
+                **({} if change.kind is ChangeKind.REMOVED else _dates(change.item)),
+            }
             # An expired item that a batch found makes a change of its own, before the operation's.
             for change in changes
             if not change.expired
         ],
-    }
-
-
-def _changed(change: Change, items: ItemType) -> dict[str, Any]:
-    """An item that a batch wrote. Of a removed one only the revision of the removal is left."""
-    return {
-        items.id_name: items.show_id(change.item.key),
-        "change": change.kind.value,
-        "revision": str(change.item.revision),
-        **({} if change.kind is ChangeKind.REMOVED else _dates(change.item)),
     }
 
 

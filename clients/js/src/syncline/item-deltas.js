@@ -1,4 +1,4 @@
-/** Data of changes that come as deltas (docs/protocol.md, section 5 and rule C30). */
+/** Data of changes that come as deltas (docs/protocol.md, section 5 and rule C33). */
 
 import { Inapplicable, apply } from "./deltas.js";
 
