@@ -112,6 +112,10 @@ test("TypeScript that uses the package compiles", async () => {
   );
 });
 
+test("typed programs compile, and each wrong line in them is refused", async () => {
+  await run(tsc, ["-p", join(root, "tests/types")]).catch(({ stdout }) => assert.fail(stdout));
+});
+
 test("everything public is exported, and nothing else", () => {
   assert.deepEqual(Object.keys(syncline).sort(), [
     "Client",
