@@ -30,7 +30,7 @@
  *                                          what the types have of their own there
  *     transport                            interface of the transports
  *     wakeups                              detects when network, page or machine come back
- *     options, token                       options, token and token function of the application
+ *     options, token, debug                options, token and token function of the application, log
  *     subscription, collection-subscription, stream-subscription, object-state, own-writes
  *                                          what was received of one object, and announced
  *     event-order, event-queue             order of events, and their readers
@@ -135,6 +135,7 @@ export { Snapshot } from "./syncline/snapshot.js";
  */
 /** @typedef {import("./syncline/item-requests.js").ItemOptions} ItemOptions */
 /** @typedef {import("./syncline/item-requests.js").ItemWriteOptions} ItemWriteOptions */
+/** @typedef {import("./syncline/debug.js").Debug} Debug */
 /** @typedef {import("./syncline/object-events.js").ExpiryEvent} ExpiryEvent */
 /** @typedef {import("./syncline/object-events.js").ObjectRemovedEvent} ObjectRemovedEvent */
 /** @typedef {import("./syncline/options.js").ClientOptions} ClientOptions */

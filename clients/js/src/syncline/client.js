@@ -96,6 +96,7 @@ export class Client extends Emitter {
 
   #connection;
   #objects;
+  #log;
 
   /**
    * Connects at once, and reconnects after each break, with random, growing pauses.
@@ -103,18 +104,25 @@ export class Client extends Emitter {
    * @param {Token} token an access token, or a function, sync or async, that returns a fresh one;
    *   the client calls it on each connect, and when the token is about to expire
    * @param {ClientOptions} [options]
-   * @throws {TypeError} `token` or `url` is invalid
+   * @throws {TypeError} `token`, `url` or `debug` is invalid
    */
   constructor(token, options = {}) {
     super();
     const complete = withDefaults(options);
-    this.#connection = new Connection(parseServer(options.url), new TokenSource(token), complete, {
+    const server = parseServer(options.url);
+    const { log } = complete;
+    this.#log = log;
+    this.#connection = new Connection(server, new TokenSource(token), complete, {
       onEvent: (message, mayBeEarly) => this.#onEvent(message, mayBeEarly),
       onConnected: () => this.#objects.resubscribe(),
-      onState: (state) => this.emit("connectionStateChanged", state),
+      onState: (state) => {
+        log?.state(state, this.transport);
+        this.emit("connectionStateChanged", state);
+      },
       onBroken: (error, isTerminal) => this.#onBroken(error, isTerminal),
     });
     this.#objects = new OpenObjects(this.#connection, complete);
+    log?.note(`client ${Client.version} of ${server.httpUrl}, transport ${complete.transport}`);
     this.#connection.start();
   }
 
@@ -258,6 +266,7 @@ export class Client extends Emitter {
    * @param {boolean} mayBeEarly
    */
   #onEvent(message, mayBeEarly) {
+    this.#log?.event(message);
     if (message.event === "token_about_to_expire") {
       this.emit("tokenAboutToExpire", undefined);
       void this.#connection.renewToken();
@@ -271,6 +280,7 @@ export class Client extends Emitter {
    * @param {boolean} isTerminal
    */
   #onBroken(error, isTerminal) {
+    this.#log?.broken(error, isTerminal);
     this.emit("connectionError", {
       terminal: isTerminal,
       message: error.message,
