@@ -1,0 +1,107 @@
+/**
+ * Open objects as sources of snapshots: what the framework bindings (clients/react, clients/vue,
+ * clients/svelte) share, and what a binding for another framework is made of.
+ *
+ *     import { storeOf } from "syncline/store";
+ *
+ *     const lobby = storeOf(client).document("lobby");
+ *     const unsubscribe = lobby.subscribe(() => render(lobby.getSnapshot()));
+ *     await lobby.methods.update({ open: true });
+ *
+ * An object is opened for its first subscriber, and closed some time after its last one has left.
+ * All subscribers share one handle. A source itself does nothing until it has a subscriber.
+ *
+ *     store                                      public API
+ *     document-, collection-, item-, stream-source, connection-source
+ *                                                what one subscriber reads, and its writes
+ *     source                                     what they share
+ *     shared-object                              opening, retries, removal, closing
+ *     document-view, collection-view, stream-view  the data of an open object as frozen values
+ *     sharing                                    frozen data that keeps the identity of equal parts
+ *
+ * @license Apache-2.0
+ */
+
+/** @import { JsonObject } from "./syncline/protocol.js" */
+
+export { Store, addressOf, storeOf } from "./store/store.js";
+
+/** @typedef {import("./store/connection-source.js").Connection} Connection */
+/** @typedef {import("./store/source.js").State} State */
+/** @typedef {import("./store/source.js").Status} Status */
+/** @typedef {import("./store/store.js").ListOptions} ListOptions */
+/** @typedef {import("./store/store.js").MapOptions} MapOptions */
+/** @typedef {import("./store/store.js").Name} Name */
+/** @typedef {import("./store/store.js").StoreOptions} StoreOptions */
+/** @typedef {import("./store/store.js").StoreSource} StoreSource */
+/** @typedef {import("./store/store.js").StreamOptions} StreamOptions */
+/** @typedef {import("./store/collection-source.js").MapKeysState} MapKeysState */
+/** @typedef {import("./store/collection-source.js").ListIndexesState} ListIndexesState */
+/**
+ * @template S
+ * @typedef {import("./store/source.js").Source<S>} Source
+ */
+/**
+ * @template [T=JsonObject]
+ * @typedef {import("./store/store.js").DocumentOptions<T>} DocumentOptions
+ */
+/**
+ * @template [T=JsonObject]
+ * @typedef {import("./store/document-source.js").DocumentMethods<T>} DocumentMethods
+ */
+/**
+ * @template [T=JsonObject]
+ * @typedef {import("./store/document-source.js").DocumentState<T>} DocumentState
+ */
+/**
+ * @template [T=JsonObject]
+ * @typedef {import("./store/collection-source.js").ListMethods<T>} ListMethods
+ */
+/**
+ * @template [T=JsonObject]
+ * @typedef {import("./store/collection-source.js").ListState<T>} ListState
+ */
+/**
+ * @template [T=JsonObject]
+ * @typedef {import("./store/collection-source.js").MapMethods<T>} MapMethods
+ */
+/**
+ * @template [T=JsonObject]
+ * @typedef {import("./store/collection-source.js").MapState<T>} MapState
+ */
+/**
+ * @template [T=JsonObject]
+ * @typedef {import("./store/collection-view.js").ListItemState<T>} ListItemState
+ */
+/**
+ * @template [T=JsonObject]
+ * @typedef {import("./store/collection-view.js").MapItemState<T>} MapItemState
+ */
+/**
+ * @template [T=JsonObject]
+ * @typedef {import("./store/item-source.js").ListItemMethods<T>} ListItemMethods
+ */
+/**
+ * @template [T=JsonObject]
+ * @typedef {import("./store/item-source.js").ListItemSnapshot<T>} ListItemSnapshot
+ */
+/**
+ * @template [T=JsonObject]
+ * @typedef {import("./store/item-source.js").MapItemMethods<T>} MapItemMethods
+ */
+/**
+ * @template [T=JsonObject]
+ * @typedef {import("./store/item-source.js").MapItemSnapshot<T>} MapItemSnapshot
+ */
+/**
+ * @template [T=JsonObject]
+ * @typedef {import("./store/stream-source.js").StreamMethods<T>} StreamMethods
+ */
+/**
+ * @template [T=JsonObject]
+ * @typedef {import("./store/stream-source.js").StreamState<T>} StreamState
+ */
+/**
+ * @template [T=JsonObject]
+ * @typedef {import("./store/stream-view.js").MessageState<T>} MessageState
+ */
