@@ -30,7 +30,7 @@
  *                                          what the types have of their own there
  *     transport                            interface of the transports
  *     wakeups                              detects when network, page or machine come back
- *     options, token                       options, token and token function of the application
+ *     options, token, debug                options, token and token function of the application, log
  *     subscription, collection-subscription, stream-subscription, object-state, own-writes
  *                                          what was received of one object, and announced
  *     event-order, event-queue             order of events, and their readers
@@ -64,35 +64,90 @@ export { SyncStream } from "./syncline/stream.js";
 export { StreamMessage } from "./syncline/stream-events.js";
 export { Snapshot } from "./syncline/snapshot.js";
 
+/** @typedef {import("./syncline/client.js").ClientEvents} ClientEvents */
 /** @typedef {import("./syncline/client.js").ConnectionError} ConnectionError */
-/** @typedef {import("./syncline/client.js").OpenDocumentOptions} OpenDocumentOptions */
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {import("./syncline/client.js").OpenDocumentOptions<T>} OpenDocumentOptions
+ */
 /** @typedef {import("./syncline/client.js").OpenOptions} OpenOptions */
 /** @typedef {import("./syncline/client.js").MapPart} MapPart */
 /** @typedef {import("./syncline/client.js").ListPart} ListPart */
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {import("./syncline/batch.js").MapBatch<T>} MapBatch
+ */
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {import("./syncline/batch.js").ListBatch<T>} ListBatch
+ */
 /** @typedef {import("./syncline/connection.js").ConnectionState} ConnectionState */
-/** @typedef {import("./syncline/mutation.js").Mutator} Mutator */
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {import("./syncline/mutation.js").Mutator<T>} Mutator
+ */
 /** @typedef {import("./syncline/patches.js").Patch} Patch */
 /** @typedef {import("./syncline/document.js").WriteOptions} WriteOptions */
-/** @typedef {import("./syncline/events.js").DocumentEvent} DocumentEvent */
-/** @typedef {import("./syncline/events.js").RemovedEvent} RemovedEvent */
-/** @typedef {import("./syncline/events.js").UpdatedEvent} UpdatedEvent */
 /**
- * @template {import("./syncline/item.js").Item} I
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {import("./syncline/events.js").DocumentEvent<T>} DocumentEvent
+ */
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {import("./syncline/events.js").DocumentEvents<T>} DocumentEvents
+ */
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {import("./syncline/events.js").RemovedEvent<T>} RemovedEvent
+ */
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {import("./syncline/events.js").UpdatedEvent<T>} UpdatedEvent
+ */
+/**
+ * @template {Item} [I=Item]
  * @typedef {import("./syncline/item-events.js").ItemAddedEvent<I>} ItemAddedEvent
  */
 /**
- * @template {import("./syncline/item.js").Item} I
+ * @template {Item} [I=Item]
+ * @typedef {import("./syncline/item-events.js").ItemEvents<I>} ItemEvents
+ */
+/**
+ * @template {Item} [I=Item]
+ * @typedef {import("./syncline/item-events.js").ItemRemovedEvent<I>} ItemRemovedEvent
+ */
+/**
+ * @template {Item} [I=Item]
  * @typedef {import("./syncline/item-events.js").ItemUpdatedEvent<I>} ItemUpdatedEvent
  */
-/** @typedef {import("./syncline/item-events.js").ItemRemovedEvent} ItemRemovedEvent */
+/**
+ * @template {Item} [I=Item]
+ * @typedef {import("./syncline/item-events.js").ReplicaEvents<I>} ReplicaEvents
+ */
 /** @typedef {import("./syncline/item-events.js").ResetEvent} ResetEvent */
+/**
+ * @template {Item} [I=Item]
+ * @typedef {import("./syncline/item-requests.js").BatchResult<I>} BatchResult
+ */
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {import("./syncline/item.js").Item<T>} Item
+ */
 /** @typedef {import("./syncline/item-requests.js").ItemOptions} ItemOptions */
 /** @typedef {import("./syncline/item-requests.js").ItemWriteOptions} ItemWriteOptions */
+/** @typedef {import("./syncline/debug.js").Debug} Debug */
 /** @typedef {import("./syncline/object-events.js").ExpiryEvent} ExpiryEvent */
 /** @typedef {import("./syncline/object-events.js").ObjectRemovedEvent} ObjectRemovedEvent */
 /** @typedef {import("./syncline/options.js").ClientOptions} ClientOptions */
 /** @typedef {import("./syncline/pages.js").PageOptions} PageOptions */
 /** @typedef {import("./syncline/protocol.js").JsonObject} JsonObject */
-/** @typedef {import("./syncline/stream-events.js").MessagePublishedEvent} MessagePublishedEvent */
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {import("./syncline/stream-events.js").MessagePublishedEvent<T>} MessagePublishedEvent
+ */
 /** @typedef {import("./syncline/stream-events.js").MessagesMissedEvent} MessagesMissedEvent */
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {import("./syncline/stream-events.js").StreamEvents<T>} StreamEvents
+ */
 /** @typedef {import("./syncline/token.js").Token} Token */

@@ -33,7 +33,7 @@ const ABSENT = "-1";
 /**
  * What a batch did to an item.
  *
- * @template {Item} I
+ * @template {Item} [I=Item]
  * @typedef {object} BatchResult
  * @property {"added" | "updated" | "removed"} kind
  * @property {string | number} id the key or the index
@@ -45,7 +45,8 @@ const ABSENT = "-1";
 /**
  * Reads and writes items. Writes are recorded in the subscription, which announces them.
  *
- * @template {Item} I
+ * @template {JsonObject} T
+ * @template {Item<T>} I
  */
 export class ItemRequests {
   #objects;
@@ -142,7 +143,7 @@ export class ItemRequests {
 
   /**
    * @param {string | number} id
-   * @param {JsonObject} changes
+   * @param {Partial<T>} changes
    * @param {ItemOptions} [options]
    * @returns {Promise<I>}
    */
@@ -162,7 +163,7 @@ export class ItemRequests {
 
   /**
    * @param {string | number} id
-   * @param {Mutator} mutator
+   * @param {Mutator<T>} mutator
    * @param {ItemOptions} [options]
    * @returns {Promise<I>}
    */
@@ -170,7 +171,7 @@ export class ItemRequests {
     this.#check();
     return mutate(this.#subscription.mutationsOf(id), this.#objects.options, {
       read: (refusal) => this.#newest(id, refusal),
-      compute: (item) => mutator(item === null ? {} : item.data),
+      compute: (item) => mutator(item === null ? /** @type {T} */ ({}) : item.data),
       write: (data, item) =>
         this.write("set", id, data, { ...options, ifMatch: item?.revision ?? ABSENT }),
       // Without an item there is none to return: the read is rejected.

@@ -15,9 +15,10 @@ const PAUSE_LIMIT = 500;
  * Called with the data, which it may change. Returns the new data, or null or undefined to write
  * nothing.
  *
+ * @template {JsonObject} [T=JsonObject]
  * @callback Mutator
- * @param {any} data
- * @returns {JsonObject | null | undefined | void | Promise<JsonObject | null | undefined | void>}
+ * @param {T} data
+ * @returns {T | null | undefined | void | Promise<T | null | undefined | void>}
  */
 
 /**
