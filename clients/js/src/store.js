@@ -42,66 +42,66 @@ export { Store, addressOf, storeOf } from "./store/store.js";
  * @typedef {import("./store/source.js").Source<S>} Source
  */
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {import("./store/store.js").DocumentOptions<T>} DocumentOptions
  */
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {import("./store/document-source.js").DocumentMethods<T>} DocumentMethods
  */
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {import("./store/document-source.js").DocumentState<T>} DocumentState
  */
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {import("./store/collection-source.js").ListMethods<T>} ListMethods
  */
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {import("./store/collection-source.js").ListState<T>} ListState
  */
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {import("./store/collection-source.js").MapMethods<T>} MapMethods
  */
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {import("./store/collection-source.js").MapState<T>} MapState
  */
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {import("./store/collection-view.js").ListItemState<T>} ListItemState
  */
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {import("./store/collection-view.js").MapItemState<T>} MapItemState
  */
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {import("./store/item-source.js").ListItemMethods<T>} ListItemMethods
  */
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {import("./store/item-source.js").ListItemSnapshot<T>} ListItemSnapshot
  */
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {import("./store/item-source.js").MapItemMethods<T>} MapItemMethods
  */
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {import("./store/item-source.js").MapItemSnapshot<T>} MapItemSnapshot
  */
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {import("./store/stream-source.js").StreamMethods<T>} StreamMethods
  */
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {import("./store/stream-source.js").StreamState<T>} StreamState
  */
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {import("./store/stream-view.js").MessageState<T>} MessageState
  */

@@ -18,7 +18,7 @@ import { useStore } from "./provider.js";
  */
 
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {StreamOptions & {
  *   onMessage?: (message: MessageState<T>) => void,
  *   onMissed?: (count: number) => void,
@@ -31,7 +31,7 @@ import { useStore } from "./provider.js";
  *
  * The result is the same object until something changes, its functions until the name changes.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {Name} name SID or unique name; null: nothing is open
  * @param {DocumentOptions<T>} [options]
  * @returns {DocumentState<T> & DocumentMethods<T>}
@@ -48,7 +48,7 @@ export function useDocument(name, options) {
  * All items of a map, and its writes. The component renders again when any item changes; an item is
  * the same object until it changes, so that a memoized child that gets it does not.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {Name} name
  * @param {MapOptions} [options] `keys` or `prefix`: a part of the map
  * @returns {MapState<T> & MapMethods<T>}
@@ -61,7 +61,7 @@ export function useMap(name, options) {
 /**
  * The keys of a map, and its writes. The component renders again only when an item comes or goes.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {Name} name
  * @param {MapOptions} [options]
  * @returns {MapKeysState & MapMethods<T>}
@@ -74,7 +74,7 @@ export function useMapKeys(name, options) {
 /**
  * One item of a map, and its writes. The component renders again only when this item changes.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {Name | Pick<MapMethods<T>, "item">} map name of the map, or what `useMap` or `useMapKeys`
  *   returned
  * @param {string} key
@@ -93,7 +93,7 @@ export function useMapItem(map, key, options) {
 /**
  * All items of a list, and its writes; as `useMap`.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {Name} name
  * @param {ListOptions} [options] `indexes`: a part of the list
  * @returns {ListState<T> & ListMethods<T>}
@@ -106,7 +106,7 @@ export function useList(name, options) {
 /**
  * The indexes of a list, and its writes; as `useMapKeys`.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {Name} name
  * @param {ListOptions} [options]
  * @returns {ListIndexesState & ListMethods<T>}
@@ -122,7 +122,7 @@ export function useListIndexes(name, options) {
 /**
  * One item of a list, and its writes; as `useMapItem`.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {Name | Pick<ListMethods<T>, "item">} list
  * @param {number} index
  * @param {ListOptions} [options]
@@ -143,7 +143,7 @@ export function useListItem(list, index, options) {
  * The component renders again for a message only if `keep` asks for `messages`; `onMessage` is
  * called in any case, and may be another function at each render.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {Name} name
  * @param {UseStreamOptions<T>} [options]
  * @returns {StreamState<T> & StreamMethods<T>}

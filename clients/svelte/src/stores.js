@@ -27,7 +27,7 @@ import { readableOf } from "./readable.js";
 /**
  * The data of a document, and its writes.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {Name} name SID or unique name; null: nothing is open
  * @param {DocumentOptions<T> & WithClient} [options]
  * @returns {ObjectStore<DocumentState<T>, DocumentMethods<T>>}
@@ -39,7 +39,7 @@ export function documentStore(name, { client, ...options } = {}) {
 /**
  * All items of a map, and its writes. An item is the same object until it changes.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {Name} name
  * @param {MapOptions & WithClient} [options] `keys` or `prefix`: a part of the map
  * @returns {ObjectStore<MapState<T>, MapMethods<T>>}
@@ -51,7 +51,7 @@ export function mapStore(name, { client, ...options } = {}) {
 /**
  * The keys of a map, and its writes. The value changes only when an item comes or goes.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {Name} name
  * @param {MapOptions & WithClient} [options]
  * @returns {ObjectStore<MapKeysState, MapMethods<T>>}
@@ -63,7 +63,7 @@ export function mapKeysStore(name, { client, ...options } = {}) {
 /**
  * One item of a map, and its writes. The value changes only when this item changes.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {Name} name of the map
  * @param {string} key
  * @param {MapOptions & WithClient} [options] as where the map is used otherwise
@@ -76,7 +76,7 @@ export function mapItemStore(name, key, { client, ...options } = {}) {
 /**
  * All items of a list, and its writes; as `mapStore`.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {Name} name
  * @param {ListOptions & WithClient} [options] `indexes`: a part of the list
  * @returns {ObjectStore<ListState<T>, ListMethods<T>>}
@@ -88,7 +88,7 @@ export function listStore(name, { client, ...options } = {}) {
 /**
  * The indexes of a list, and its writes; as `mapKeysStore`.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {Name} name
  * @param {ListOptions & WithClient} [options]
  * @returns {ObjectStore<ListIndexesState, ListMethods<T>>}
@@ -100,7 +100,7 @@ export function listIndexesStore(name, { client, ...options } = {}) {
 /**
  * One item of a list, and its writes; as `mapItemStore`.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {Name} name
  * @param {number} index
  * @param {ListOptions & WithClient} [options]
@@ -114,7 +114,7 @@ export function listItemStore(name, index, { client, ...options } = {}) {
  * The newest messages of a stream, and how to publish one. `onMessage` and `onMissed` are called
  * while something subscribes to the store.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {Name} name
  * @param {StreamOptions & WithClient & {
  *   onMessage?: (message: MessageState<T>) => void,

@@ -25,7 +25,7 @@ import { useSnapshot } from "./snapshot.js";
  */
 
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {StreamOptions & {
  *   onMessage?: (message: MessageState<T>) => void,
  *   onMissed?: (count: number) => void,
@@ -36,7 +36,7 @@ import { useSnapshot } from "./snapshot.js";
 /**
  * The data of a document, and its writes.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {MaybeRefOrGetter<Name>} name SID or unique name; null: nothing is open
  * @param {MaybeRefOrGetter<DocumentOptions<T> | undefined>} [options]
  * @returns {Refs<DocumentState<T>> & DocumentMethods<T>}
@@ -51,7 +51,7 @@ export function useDocument(name, options) {
  * All items of a map, and its writes. An item is the same object until it changes, so that a child
  * that gets it is updated only then.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {MaybeRefOrGetter<Name>} name
  * @param {MaybeRefOrGetter<MapOptions | undefined>} [options] `keys` or `prefix`: a part of the map
  * @returns {Refs<MapState<T>> & MapMethods<T>}
@@ -65,7 +65,7 @@ export function useMap(name, options) {
 /**
  * The keys of a map, and its writes; `keys` changes only when an item comes or goes.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {MaybeRefOrGetter<Name>} name
  * @param {MaybeRefOrGetter<MapOptions | undefined>} [options]
  * @returns {Refs<MapKeysState> & MapMethods<T>}
@@ -79,7 +79,7 @@ export function useMapKeys(name, options) {
 /**
  * One item of a map, and its writes.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {MaybeRefOrGetter<Name>} name of the map
  * @param {MaybeRefOrGetter<string>} key
  * @param {MaybeRefOrGetter<MapOptions | undefined>} [options] as where the map is used otherwise
@@ -95,7 +95,7 @@ export function useMapItem(name, key, options) {
 /**
  * All items of a list, and its writes; as `useMap`.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {MaybeRefOrGetter<Name>} name
  * @param {MaybeRefOrGetter<ListOptions | undefined>} [options] `indexes`: a part of the list
  * @returns {Refs<ListState<T>> & ListMethods<T>}
@@ -110,7 +110,7 @@ export function useList(name, options) {
 /**
  * The indexes of a list, and its writes; as `useMapKeys`.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {MaybeRefOrGetter<Name>} name
  * @param {MaybeRefOrGetter<ListOptions | undefined>} [options]
  * @returns {Refs<ListIndexesState> & ListMethods<T>}
@@ -124,7 +124,7 @@ export function useListIndexes(name, options) {
 /**
  * One item of a list, and its writes; as `useMapItem`.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {MaybeRefOrGetter<Name>} name
  * @param {MaybeRefOrGetter<number>} index
  * @param {MaybeRefOrGetter<ListOptions | undefined>} [options]
@@ -140,7 +140,7 @@ export function useListItem(name, index, options) {
 /**
  * The messages of a stream, and how to publish one.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @param {MaybeRefOrGetter<Name>} name
  * @param {UseStreamOptions<T>} [options]
  * @returns {Refs<StreamState<T>> & StreamMethods<T>}

@@ -32,23 +32,23 @@ const OF_LISTS = /** @type {const} */ ([...SHARED, "push", "removeList"]);
  * `items` are in the order of their keys, and empty unless the map is ready. The array is another
  * one after each change; an item is the same object until it changes.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {MapKeysState & { items: readonly MapItemState<T>[] }} MapState
  */
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {ListIndexesState & { items: readonly ListItemState<T>[] }} ListState
  */
 /**
- * @template [T=JsonObject]
- * @typedef {Pick<SyncMap, typeof OF_MAPS[number]> & {
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {Pick<SyncMap<T>, typeof OF_MAPS[number]> & {
  *   reopen: () => void,
  *   item: (key: string) => ItemSource<MapItemSnapshot<T>, MapItemMethods<T>>,
  * }} MapMethods
  */
 /**
- * @template [T=JsonObject]
- * @typedef {Pick<SyncList, typeof OF_LISTS[number]> & {
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {Pick<SyncList<T>, typeof OF_LISTS[number]> & {
  *   reopen: () => void,
  *   item: (index: number) => ItemSource<ListItemSnapshot<T>, ListItemMethods<T>>,
  * }} ListMethods

@@ -53,14 +53,14 @@ export class CollectionView {
    */
   constructor(collection, notify) {
     this.#member = collection.type === "map" ? "key" : "index";
-    /** @type {import("../syncline/replica.js").Replica<any>} */
+    /** @type {import("../syncline/replica.js").Replica<any, any, any>} */
     this.#replica = collection.replica();
     this.#notify = notify;
     this.#replica.on("itemAdded", ({ item }) => this.#changed(item.id, true));
     // While the items are read again, an update may bring an item that the replica did not have.
     this.#replica.on("itemUpdated", ({ item }) => this.#changed(item.id, this.#hasOtherKeys()));
-    this.#replica.on("itemRemoved", ({ key, index }) => {
-      const id = /** @type {string | number} */ (key ?? index);
+    this.#replica.on("itemRemoved", (event) => {
+      const { [this.#member]: id } = /** @type {Record<string, any>} */ (event);
       this.#states.delete(id);
       this.#changed(id, true);
     });
@@ -85,7 +85,7 @@ export class CollectionView {
 
   /** @param {string | number} id @returns {any} undefined if there is none */
   item(id) {
-    const item = this.#replica.get(id);
+    const item = this.#replica.get(/** @type {never} */ (id));
     if (item === undefined) return undefined;
     const had = this.#states.get(id);
     if (had?.revision === item.revision) return had;

@@ -20,7 +20,7 @@ const WRITES = /** @type {const} */ ([
 /**
  * `data` is frozen, and undefined unless the document is ready.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {(State & { status: "ready", data: T })
  *   | (State & { status: "idle" | "loading" | "error" | "removed", data: T | undefined })}
  *   DocumentState
@@ -29,12 +29,12 @@ const WRITES = /** @type {const} */ ([
 /**
  * The methods of `SyncDocument` that write, and `reopen`.
  *
- * @template [T=JsonObject]
- * @typedef {Pick<SyncDocument, typeof WRITES[number]> & { reopen: () => void }} DocumentMethods
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {Pick<SyncDocument<T>, typeof WRITES[number]> & { reopen: () => void }} DocumentMethods
  */
 
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @extends {Source<DocumentState<T>>}
  */
 export class DocumentSource extends Source {

@@ -21,11 +21,11 @@ const WRITES = /** @type {const} */ ([
 /**
  * Both members are undefined if there is no such item, and unless the map or list is ready.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {State & { item: MapItemState<T> | undefined, data: T | undefined }} MapItemSnapshot
  */
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {State & { item: ListItemState<T> | undefined, data: T | undefined }} ListItemSnapshot
  */
 
@@ -41,12 +41,12 @@ const WRITES = /** @type {const} */ ([
  * } & { reopen: () => void }} WithoutId
  */
 /**
- * @template [T=JsonObject]
- * @typedef {WithoutId<SyncMap>} MapItemMethods
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {WithoutId<SyncMap<T>>} MapItemMethods
  */
 /**
- * @template [T=JsonObject]
- * @typedef {WithoutId<SyncList>} ListItemMethods
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {WithoutId<SyncList<T>>} ListItemMethods
  */
 
 /**

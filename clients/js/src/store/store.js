@@ -45,7 +45,7 @@ const GRACE = 1_000;
 /**
  * Options that concern the creation (`data`, `ttl`) count for whoever opens the object first.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {Omit<OpenDocumentOptions, "id" | "signal" | "data"> & { data?: T, initial?: T }}
  *   DocumentOptions `initial`: shown until the document is ready, as what a server rendered
  */
@@ -154,7 +154,7 @@ export class Store {
   }
 
   /**
-   * @template [T=JsonObject]
+   * @template {JsonObject} [T=JsonObject]
    * @param {Name} name
    * @param {DocumentOptions<T>} [options]
    * @returns {DocumentSource<T>}
@@ -168,7 +168,7 @@ export class Store {
   }
 
   /**
-   * @template [T=JsonObject]
+   * @template {JsonObject} [T=JsonObject]
    * @param {Name} name
    * @param {MapOptions} [options]
    * @returns {CollectionSource<MapState<T>, MapMethods<T>>}
@@ -180,7 +180,7 @@ export class Store {
   /**
    * The keys of a map, without the items.
    *
-   * @template [T=JsonObject]
+   * @template {JsonObject} [T=JsonObject]
    * @param {Name} name
    * @param {MapOptions} [options]
    * @returns {CollectionSource<MapKeysState, MapMethods<T>>}
@@ -190,7 +190,7 @@ export class Store {
   }
 
   /**
-   * @template [T=JsonObject]
+   * @template {JsonObject} [T=JsonObject]
    * @param {Name} name
    * @param {string} key
    * @param {MapOptions} [options]
@@ -201,7 +201,7 @@ export class Store {
   }
 
   /**
-   * @template [T=JsonObject]
+   * @template {JsonObject} [T=JsonObject]
    * @param {Name} name
    * @param {ListOptions} [options]
    * @returns {CollectionSource<ListState<T>, ListMethods<T>>}
@@ -213,7 +213,7 @@ export class Store {
   /**
    * The indexes of a list, without the items.
    *
-   * @template [T=JsonObject]
+   * @template {JsonObject} [T=JsonObject]
    * @param {Name} name
    * @param {ListOptions} [options]
    * @returns {CollectionSource<ListIndexesState, ListMethods<T>>}
@@ -223,7 +223,7 @@ export class Store {
   }
 
   /**
-   * @template [T=JsonObject]
+   * @template {JsonObject} [T=JsonObject]
    * @param {Name} name
    * @param {number} index
    * @param {ListOptions} [options]
@@ -234,7 +234,7 @@ export class Store {
   }
 
   /**
-   * @template [T=JsonObject]
+   * @template {JsonObject} [T=JsonObject]
    * @param {Name} name
    * @param {StreamOptions} [options]
    * @returns {StreamSource<T>}

@@ -14,16 +14,16 @@ const WRITES = /** @type {const} */ (["publishMessage", "setTtl", "removeStream"
 /**
  * `messages`: the newest ones, oldest first; as many as the option `keep` says.
  *
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {State & { messages: readonly MessageState<T>[] }} StreamState
  */
 /**
- * @template [T=JsonObject]
- * @typedef {Pick<SyncStream, typeof WRITES[number]> & { reopen: () => void }} StreamMethods
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {Pick<SyncStream<T>, typeof WRITES[number]> & { reopen: () => void }} StreamMethods
  */
 
 /**
- * @template [T=JsonObject]
+ * @template {JsonObject} [T=JsonObject]
  * @extends {Source<StreamState<T>>}
  */
 export class StreamSource extends Source {
