@@ -6,6 +6,7 @@ React runs in StrictMode, which mounts each component twice.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,15 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from support.account import Account
-from support.bindings import BindingPage, Place, build_pages, render
+from support.bindings import BindingPage, Place, build_pages, check_programs, render
 from support.proxy import Proxy
 from support.server import RunningServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 FRAMEWORKS = ["react", "vue", "svelte"]
+
+CLIENTS = Path(__file__).parents[2] / "clients"
 
 OFFLINE = "Failed to load resource", "WebSocket connection to"
 """What Chromium itself logs while it cannot reach the server, or gets there by REST."""
@@ -99,7 +102,7 @@ async def test_a_component_that_unmounts_while_it_opens_leaves_nothing_open(
 
 async def test_a_component_that_mounts_again_soon_has_its_data_at_once(app: BindingPage) -> None:
     name = app.fresh_name()
-    await app.show(document("again", name, data={"n": 1}))
+    await app.start(document("again", name, data={"n": 1}), grace=60_000)
     await app.expect_status("again", "ready")
     await app.read("statuses.again = []")
     await app.show()
@@ -107,6 +110,7 @@ async def test_a_component_that_mounts_again_soon_has_its_data_at_once(app: Bind
     await app.expect_data("again", '{"n":1}')
     assert await app.read("statuses.again") == ["ready"]
     assert await app.opened(name) == 1
+    await app.start()
 
 
 async def test_the_name_may_change_and_be_none(app: BindingPage) -> None:
@@ -287,3 +291,28 @@ async def test_a_provider_may_get_another_client(app: BindingPage, account: Acco
     await expect(app.page.get_by_test_id("connection")).to_have_text("connected")
     assert await app.read("own.connectionState") == "connected"
     await app.read("own.shutdown()")
+
+
+def test_the_types_of_the_packages_accept_right_programs_and_refuse_wrong_ones(pages: Path) -> None:
+    assert check_programs(pages) == ""
+
+
+def test_the_packages_hold_their_modules_and_types_and_nothing_else(pages: Path) -> None:
+    for framework in FRAMEWORKS:
+        root = pages / f"app/node_modules/syncline-{framework}"
+        modules = {path.stem for path in (CLIENTS / framework / "src").iterdir()}
+        assert {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()} == {
+            *(f"src/{module}.js" for module in modules),
+            *(f"types/{module}.d.ts" for module in modules),
+            "LICENSE",
+            "README.md",
+            "package.json",
+        }
+
+
+def test_the_versions_of_the_packages_agree() -> None:
+    client = json.loads((CLIENTS / "js/package.json").read_text())
+    for framework in FRAMEWORKS:
+        package = json.loads((CLIENTS / framework / "package.json").read_text())
+        assert package["version"] == client["version"]
+        assert package["peerDependencies"]["syncline"] == client["version"]

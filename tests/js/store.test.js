@@ -208,9 +208,45 @@ test("an invalid name is an error, and no name is none", async (t) => {
   const idle = store.document(null, { initial: { a: 1 } });
   idle.subscribe(() => {})();
   assert.deepEqual(idle.getSnapshot(), {
-    status: "idle", data: { a: 1 }, error: null, removal: null,
+    status: "idle", data: undefined, error: null, removal: null,
   });
   await assert.rejects(idle.methods.update({}), TypeError);
+});
+
+test("initial data is shown while the document is loading only", async (t) => {
+  const store = storeOf(connect(t, server));
+  const initial = { a: 1 };
+  const found = store.document(freshName(t), { initial });
+  assert.equal(found.getSnapshot().data, initial);
+  assert.deepEqual((await seen(found, isReady)).data, {});
+  const missing = store.document(freshName(t), { initial, mode: "open_existing" });
+  assert.equal((await seen(missing, has("error"))).data, undefined);
+});
+
+test("a token or an address that no client takes is an error", async (t) => {
+  const store = Store.of({ token: server.token("alice"), url: "ftp://example.com" });
+  const stop = store.connection.subscribe(() => {});
+  const { error } = await seen(store.document(freshName(t)), has("error"));
+  assert.ok(error instanceof TypeError);
+  assert.deepEqual(store.connection.getSnapshot(), {
+    state: "error",
+    error: { terminal: true, message: error.message },
+  });
+  stop();
+});
+
+test("a subscriber that throws does not harm the others", async (t) => {
+  const store = storeOf(connect(t, server));
+  const source = store.document(freshName(t));
+  const { error } = console;
+  t.after(() => Object.assign(console, { error }));
+  const logged = [];
+  console.error = (...given) => logged.push(given);
+  source.subscribe(() => {
+    throw new Error("no");
+  });
+  await seen(source, isReady);
+  assert.equal(logged.length, 1);
 });
 
 test("a removed object says so, and can be opened again", async (t) => {

@@ -13,7 +13,7 @@ from playwright.async_api import ConsoleMessage, Locator, Page, WebError, expect
 from support.proxy import Proxy
 from support.server import RunningServer
 
-__all__ = ["BindingPage", "Place", "build_pages", "render"]
+__all__ = ["BindingPage", "Place", "build_pages", "check_programs", "render"]
 
 PROGRAM = Path(__file__).parents[1] / "browser/bindings/build.js"
 
@@ -42,6 +42,13 @@ process.exit(0);
 def build_pages(directory: Path) -> None:
     """Pack and install the packages, and build the pages of all frameworks with Vite."""
     subprocess.run(["node", PROGRAM, directory], check=True)
+
+
+def check_programs(directory: Path) -> str:
+    """What the type checker says of the programs that use the installed packages."""
+    compiler = directory / "node_modules/.bin/tsc"
+    project = directory / "app/pages/types"
+    return subprocess.run([compiler, "-p", project], stdout=subprocess.PIPE, text=True).stdout
 
 
 def render(directory: Path, framework: str, **settings: Any) -> str:
@@ -86,7 +93,7 @@ class BindingPage:
 
     def given(self, **settings: Any) -> dict[str, Any]:
         """What `start` and `connect` of the page take."""
-        return {"url": self.gateway.url, "token": self.server.token(), **settings}
+        return {"url": self.gateway.url, "token": self.server.token(), "grace": 100, **settings}
 
     async def show(self, *places: Place) -> None:
         """Show these sections, and no others."""

@@ -15,6 +15,7 @@
  *     document-, collection-, item-, stream-source, connection-source
  *                                                what one subscriber reads, and its writes
  *     source                                     what they share
+ *     kinds                                      how objects of each type are opened
  *     shared-object                              opening, retries, removal, closing
  *     document-view, collection-view, stream-view  the data of an open object as frozen values
  *     sharing                                    frozen data that keeps the identity of equal parts
@@ -24,17 +25,18 @@
 
 /** @import { JsonObject } from "./syncline/protocol.js" */
 
-export { Store, addressOf, storeOf } from "./store/store.js";
+export { addressOf } from "./store/kinds.js";
+export { Store, storeOf } from "./store/store.js";
 
 /** @typedef {import("./store/connection-source.js").Connection} Connection */
 /** @typedef {import("./store/source.js").State} State */
 /** @typedef {import("./store/source.js").Status} Status */
-/** @typedef {import("./store/store.js").ListOptions} ListOptions */
-/** @typedef {import("./store/store.js").MapOptions} MapOptions */
-/** @typedef {import("./store/store.js").Name} Name */
+/** @typedef {import("./store/kinds.js").ListOptions} ListOptions */
+/** @typedef {import("./store/kinds.js").MapOptions} MapOptions */
+/** @typedef {import("./store/kinds.js").Name} Name */
 /** @typedef {import("./store/store.js").StoreOptions} StoreOptions */
 /** @typedef {import("./store/store.js").StoreSource} StoreSource */
-/** @typedef {import("./store/store.js").StreamOptions} StreamOptions */
+/** @typedef {import("./store/kinds.js").StreamOptions} StreamOptions */
 /** @typedef {import("./store/collection-source.js").MapKeysState} MapKeysState */
 /** @typedef {import("./store/collection-source.js").ListIndexesState} ListIndexesState */
 /**
@@ -43,7 +45,7 @@ export { Store, addressOf, storeOf } from "./store/store.js";
  */
 /**
  * @template {JsonObject} [T=JsonObject]
- * @typedef {import("./store/store.js").DocumentOptions<T>} DocumentOptions
+ * @typedef {import("./store/kinds.js").DocumentOptions<T>} DocumentOptions
  */
 /**
  * @template {JsonObject} [T=JsonObject]

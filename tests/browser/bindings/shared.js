@@ -40,9 +40,9 @@ class RecordingSocket extends (globalThis.WebSocket ?? Object) {
 }
 
 /** What the provider of a binding gets. */
-export function given({ url, token, ...more }) {
-  const options = { WebSocket: RecordingSocket, backoffInitial: 50, backoffLimit: 100, ...more };
-  return { url, token: async () => token, options };
+export function given({ url, token, grace }) {
+  const options = { WebSocket: RecordingSocket, backoffInitial: 50, backoffLimit: 100 };
+  return { url, token: async () => token, options, grace };
 }
 
 export function countRender(part) {

@@ -37,8 +37,10 @@ export class ConnectionSource {
 
   /** @returns {Connection} frozen; the same object until something changes */
   getSnapshot = () => {
-    const state = this.#store.client?.connectionState ?? "connecting";
-    const error = state === "connected" ? null : this.#store.connectionError;
+    const { client, connectionError } = this.#store;
+    // Without a client, an error says why none could be made.
+    const state = client?.connectionState ?? (connectionError ? "error" : "connecting");
+    const error = state === "connected" ? null : connectionError;
     this.#last = shareShallow(this.#last, { state, error });
     return this.#last;
   };

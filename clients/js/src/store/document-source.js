@@ -5,7 +5,7 @@ import { Source, writesOf } from "./source.js";
 /** @import { JsonObject } from "../syncline/protocol.js" */
 /** @import { SyncDocument } from "../syncline/document.js" */
 /** @import { DocumentView } from "./document-view.js" */
-/** @import { Access, State } from "./source.js" */
+/** @import { Access, State, Status } from "./source.js" */
 
 const WRITES = /** @type {const} */ ([
   "set",
@@ -18,7 +18,8 @@ const WRITES = /** @type {const} */ ([
 ]);
 
 /**
- * `data` is frozen, and undefined unless the document is ready.
+ * `data` is frozen. Unless the document is ready it is undefined; while it is loading, the option
+ * `initial`.
  *
  * @template {JsonObject} [T=JsonObject]
  * @typedef {(State & { status: "ready", data: T })
@@ -44,7 +45,7 @@ export class DocumentSource extends Source {
 
   /**
    * @param {Access | null} access
-   * @param {T} [initial] shown as `data` until the document is ready
+   * @param {T} [initial] shown as `data` while the document is being opened
    */
   constructor(access, initial) {
     super(access);
@@ -52,8 +53,13 @@ export class DocumentSource extends Source {
     this.methods = Object.freeze({ ...writesOf(this, WRITES), reopen: this.reopen });
   }
 
-  /** @protected @override @param {DocumentView | null} view */
-  read(view) {
-    return { data: view === null ? this.#initial : view.data };
+  /**
+   * @protected
+   * @override
+   * @param {DocumentView | null} view
+   * @param {Status} status
+   */
+  read(view, status) {
+    return { data: status === "loading" ? this.#initial : view?.data };
   }
 }

@@ -196,7 +196,8 @@ export class SharedObject {
         return await this.#open(signal);
       } catch (error) {
         if (signal.aborted) return;
-        const isPassing = error instanceof SynclineError && error.retry;
+        // No `instanceof`: the client may be of another build of the package.
+        const isPassing = /** @type {any} */ (error)?.retry === true;
         this.#failed(/** @type {Error} */ (error), isPassing);
         if (!isPassing) return;
       }
@@ -288,7 +289,13 @@ export class SharedObject {
    * @param {unknown} payload
    */
   #call(topic, payload) {
-    for (const listener of [...(this.#listeners.get(topic) ?? [])]) listener(payload);
+    for (const listener of [...(this.#listeners.get(topic) ?? [])]) {
+      try {
+        listener(payload);
+      } catch (error) {
+        console.error("syncline: a subscriber failed:", error);
+      }
+    }
   }
 }
 

@@ -76,7 +76,7 @@ export class Source {
     const object = this.access?.find();
     if (!object) return this.getInitialSnapshot();
     const { status, error, removal } = object;
-    const members = this.read(object.view);
+    const members = this.read(object.view, status);
     const before = /** @type {any} */ (this.#last ?? this.getInitialSnapshot());
     const last = shareShallow(before, { status, ...members, error, removal });
     this.#last = last;
@@ -86,7 +86,7 @@ export class Source {
   /** The snapshot before anything is open, which a server renders. @returns {S} */
   getInitialSnapshot = () => {
     const { status, error, removal } = this.access === null ? IDLE : LOADING;
-    const members = this.read(null);
+    const members = this.read(null, status);
     this.#initial ??= /** @type {any} */ (Object.freeze({ status, ...members, error, removal }));
     return /** @type {S} */ (this.#initial);
   };
@@ -120,9 +120,10 @@ export class Source {
    *
    * @protected
    * @param {any} _view null unless the object is ready
+   * @param {Status} _status
    * @returns {object}
    */
-  read(_view) {
+  read(_view, _status) {
     return {};
   }
 }

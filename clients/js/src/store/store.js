@@ -1,23 +1,22 @@
 /** The objects that the parts of an application have open through one client. */
 
 import { Client } from "../syncline/client.js";
-import { SynclineError } from "../syncline/errors.js";
+import { SynclineError, messageOf } from "../syncline/errors.js";
 import { CollectionSource } from "./collection-source.js";
-import { CollectionView } from "./collection-view.js";
 import { ConnectionSource } from "./connection-source.js";
 import { DocumentSource } from "./document-source.js";
-import { DocumentView } from "./document-view.js";
 import { ItemSource } from "./item-source.js";
+import { KINDS, addressOf, waiting } from "./kinds.js";
 import { SharedObject } from "./shared-object.js";
 import { StreamSource } from "./stream-source.js";
-import { StreamView } from "./stream-view.js";
 
-/** @import { ConnectionError, ListPart, MapPart, OpenDocumentOptions, OpenOptions } from "../syncline/client.js" */
+/** @import { ConnectionError } from "../syncline/client.js" */
 /** @import { ClientOptions } from "../syncline/options.js" */
 /** @import { Token } from "../syncline/token.js" */
 /** @import { JsonObject } from "../syncline/protocol.js" */
 /** @import { ListItemSnapshot, ListItemMethods, MapItemSnapshot, MapItemMethods } from "./item-source.js" */
 /** @import { ListIndexesState, ListMethods, ListState, MapKeysState, MapMethods, MapState } from "./collection-source.js" */
+/** @import { DocumentOptions, ListOptions, MapOptions, Name, StreamOptions } from "./kinds.js" */
 /** @import { Kind } from "./shared-object.js" */
 /** @import { Access } from "./source.js" */
 
@@ -38,22 +37,6 @@ const GRACE = 1_000;
  * @property {Token} [token] an access token, or a function that returns a fresh one
  * @property {Omit<ClientOptions, "url">} [options] further options of the client
  * @property {number} [grace] as in `StoreOptions`; not with `client`
- */
-
-/** SID or unique name. Null or undefined: nothing is opened. @typedef {string | null | undefined} Name */
-
-/**
- * Options that concern the creation (`data`, `ttl`) count for whoever opens the object first.
- *
- * @template {JsonObject} [T=JsonObject]
- * @typedef {Omit<OpenDocumentOptions, "id" | "signal" | "data"> & { data?: T, initial?: T }}
- *   DocumentOptions `initial`: shown until the document is ready, as what a server rendered
- */
-/** @typedef {Omit<OpenOptions, "id" | "signal"> & MapPart} MapOptions */
-/** @typedef {Omit<OpenOptions, "id" | "signal"> & ListPart} ListOptions */
-/**
- * @typedef {Omit<OpenOptions, "id" | "signal"> & { keep?: number }} StreamOptions `keep`: how many
- *   messages snapshots have at most; default 0
  */
 
 /** Makes sources. Sources of one object share one handle. */
@@ -110,6 +93,16 @@ export class Store {
     return this.#client ?? (this.#make ? this.#use(this.#make()) : null);
   }
 
+  /** Make the client; an invalid token or address is an error of the connection. */
+  #tryClient() {
+    try {
+      this.demandClient();
+    } catch (error) {
+      this.connectionError = { terminal: true, message: messageOf(error) };
+      this.#callWatchers();
+    }
+  }
+
   /** @param {Client} client */
   #use(client) {
     this.#client = client;
@@ -149,7 +142,9 @@ export class Store {
     const own = () => listener();
     this.#watchers.add(own);
     // Not at once, for the reason in `SharedObject.retain`.
-    queueMicrotask(() => this.#watchers.has(own) && this.demandClient());
+    queueMicrotask(() => {
+      if (this.#watchers.has(own)) this.#tryClient();
+    });
     return () => void this.#watchers.delete(own);
   }
 
@@ -160,11 +155,7 @@ export class Store {
    * @returns {DocumentSource<T>}
    */
   document(name, { initial, ...options } = {}) {
-    const access = this.#access("document", name, options, {
-      open: (client, signal) => client.document(/** @type {any} */ ({ id: name, ...options, signal })),
-      view: (handle, notify) => new DocumentView(handle, notify),
-    });
-    return new DocumentSource(access, initial);
+    return new DocumentSource(this.#access("document", name, options), initial);
   }
 
   /**
@@ -174,7 +165,7 @@ export class Store {
    * @returns {CollectionSource<MapState<T>, MapMethods<T>>}
    */
   map(name, options) {
-    return new CollectionSource(this.#accessMap(name, options), "map", true);
+    return new CollectionSource(this.#access("map", name, options), "map", true);
   }
 
   /**
@@ -186,7 +177,7 @@ export class Store {
    * @returns {CollectionSource<MapKeysState, MapMethods<T>>}
    */
   mapKeys(name, options) {
-    return new CollectionSource(this.#accessMap(name, options), "map", false);
+    return new CollectionSource(this.#access("map", name, options), "map", false);
   }
 
   /**
@@ -197,7 +188,7 @@ export class Store {
    * @returns {ItemSource<MapItemSnapshot<T>, MapItemMethods<T>>}
    */
   mapItem(name, key, options) {
-    return new ItemSource(this.#accessMap(name, options), key);
+    return new ItemSource(this.#access("map", name, options), key);
   }
 
   /**
@@ -207,7 +198,7 @@ export class Store {
    * @returns {CollectionSource<ListState<T>, ListMethods<T>>}
    */
   list(name, options) {
-    return new CollectionSource(this.#accessList(name, options), "list", true);
+    return new CollectionSource(this.#access("list", name, options), "list", true);
   }
 
   /**
@@ -219,7 +210,7 @@ export class Store {
    * @returns {CollectionSource<ListIndexesState, ListMethods<T>>}
    */
   listIndexes(name, options) {
-    return new CollectionSource(this.#accessList(name, options), "list", false);
+    return new CollectionSource(this.#access("list", name, options), "list", false);
   }
 
   /**
@@ -230,7 +221,7 @@ export class Store {
    * @returns {ItemSource<ListItemSnapshot<T>, ListItemMethods<T>>}
    */
   listItem(name, index, options) {
-    return new ItemSource(this.#accessList(name, options), index);
+    return new ItemSource(this.#access("list", name, options), index);
   }
 
   /**
@@ -239,43 +230,22 @@ export class Store {
    * @param {StreamOptions} [options]
    * @returns {StreamSource<T>}
    */
-  stream(name, { keep = 0, ...options } = {}) {
-    const access = this.#access("stream", name, { ...options, keep }, {
-      open: (client, signal) => client.stream({ id: /** @type {string} */ (name), ...options, signal }),
-      view: (handle, notify) => new StreamView(handle, notify, keep),
-    });
-    return new StreamSource(access);
-  }
-
-  /** @param {Name} name @param {MapOptions} [options] */
-  #accessMap(name, options = {}) {
-    return this.#access("map", name, options, {
-      open: (client, signal) => client.map({ id: /** @type {string} */ (name), ...options, signal }),
-      view: (handle, notify) => new CollectionView(handle, notify),
-    });
-  }
-
-  /** @param {Name} name @param {ListOptions} [options] */
-  #accessList(name, options = {}) {
-    return this.#access("list", name, options, {
-      open: (client, signal) => client.list({ id: /** @type {string} */ (name), ...options, signal }),
-      view: (handle, notify) => new CollectionView(handle, notify),
-    });
+  stream(name, options) {
+    return new StreamSource(this.#access("stream", name, options));
   }
 
   /**
-   * @param {string} type
+   * @param {keyof typeof KINDS} type
    * @param {Name} name
-   * @param {object} options
-   * @param {Kind} kind
+   * @param {object} [options]
    * @returns {Access | null}
    */
-  #access(type, name, options, kind) {
+  #access(type, name, options = {}) {
     if (name === null || name === undefined) return null;
     const address = addressOf(type, name, options);
     return {
       find: () => this.#objects.get(address),
-      demand: () => this.#objects.get(address) ?? this.#add(address, kind),
+      demand: () => this.#objects.get(address) ?? this.#add(address, KINDS[type](name, options)),
     };
   }
 
@@ -342,22 +312,6 @@ export class Store {
   #callWatchers() {
     for (const watcher of [...this.#watchers]) watcher();
   }
-}
-
-/**
- * What tells shared objects apart: two that differ in it do not share a handle.
- *
- * @param {string} type
- * @param {Name} name
- * @param {any} [options]
- */
-export function addressOf(type, name, { mode, keys, indexes, prefix, keep } = {}) {
-  return JSON.stringify([type, name, mode, keys, indexes, prefix, keep]);
-}
-
-/** Opens nothing. @param {Kind} kind @returns {Kind} */
-function waiting({ view }) {
-  return { open: () => new Promise(() => {}), view };
 }
 
 /** @type {WeakMap<Client, Store>} */
