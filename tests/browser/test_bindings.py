@@ -26,8 +26,8 @@ FRAMEWORKS = ["react", "vue", "svelte"]
 
 CLIENTS = Path(__file__).parents[2] / "clients"
 
-OFFLINE = "Failed to load resource", "WebSocket connection to"
-"""What Chromium itself logs while it cannot reach the server, or gets there by REST."""
+OFFLINE = "WebSocket connection to"
+"""How what Chromium itself logs begins while it cannot reach the server."""
 
 
 @pytest.fixture(scope="module")
@@ -271,6 +271,31 @@ async def test_a_page_that_a_server_rendered_becomes_alive(app: BindingPage, pag
     await fresh.page.close()
 
 
+async def test_the_programs_of_the_readme_run(app: BindingPage, pages: Path) -> None:
+    readme = BindingPage(await app.page.context.new_page(), app.framework, app.gateway, app.server)
+    page = readme.page
+    await page.route("**/token", lambda route: route.fulfill(body=app.server.token()))
+    await readme.load(pages)
+    await page.evaluate(
+        "() => { root.innerHTML = '<div id=app></div>'; startReadme(root.firstChild); }"
+    )
+    lobby = page.get_by_role("checkbox")
+    is_open = await lobby.is_checked()
+    await lobby.click()
+    await expect(lobby).to_be_checked(checked=not is_open)
+    await expect(page.get_by_text("The lobby is open (connected)")).to_be_visible()
+    cards = page.get_by_role("listitem")
+    known = await cards.count()
+    await page.get_by_role("button", name="Add").click()
+    await expect(cards).to_have_count(known + 1)
+    votes = cards.filter(has_text="A card 0").first.get_by_role("button")
+    await votes.click()
+    await expect(cards.filter(has_text="A card 1").first).to_be_visible()
+    assert readme.errors == []
+    assert await readme.read("warnings") == []
+    await page.close()
+
+
 async def test_a_provider_may_get_another_client(app: BindingPage, account: Account) -> None:
     if app.framework != "react":
         pytest.skip("the client of an application in Vue or Svelte stays")
@@ -293,11 +318,13 @@ async def test_a_provider_may_get_another_client(app: BindingPage, account: Acco
     await app.read("own.shutdown()")
 
 
-def test_the_types_of_the_packages_accept_right_programs_and_refuse_wrong_ones(pages: Path) -> None:
-    assert check_programs(pages) == ""
+async def test_the_types_of_the_packages_accept_right_programs_and_refuse_wrong_ones(
+    pages: Path,
+) -> None:
+    assert await asyncio.to_thread(check_programs, pages) == ""
 
 
-def test_the_packages_hold_their_modules_and_types_and_nothing_else(pages: Path) -> None:
+async def test_the_packages_hold_their_modules_and_types_and_nothing_else(pages: Path) -> None:
     for framework in FRAMEWORKS:
         root = pages / f"app/node_modules/syncline-{framework}"
         modules = {path.stem for path in (CLIENTS / framework / "src").iterdir()}
@@ -310,7 +337,7 @@ def test_the_packages_hold_their_modules_and_types_and_nothing_else(pages: Path)
         }
 
 
-def test_the_versions_of_the_packages_agree() -> None:
+async def test_the_versions_of_the_packages_agree() -> None:
     client = json.loads((CLIENTS / "js/package.json").read_text())
     for framework in FRAMEWORKS:
         package = json.loads((CLIENTS / framework / "package.json").read_text())

@@ -3,12 +3,12 @@
  *
  *     node build.js DIRECTORY
  *
- * DIRECTORY then has FRAMEWORK/client.js, a page's script, and FRAMEWORK/server.js, which exports
+ * The pages contain the programs of the READMEs, too. DIRECTORY then has FRAMEWORK/client.js, a page's script, and FRAMEWORK/server.js, which exports
  * `render`; and the installed packages in app/node_modules.
  */
 
 import { execFile } from "node:child_process";
-import { cp, mkdir, readdir, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -52,6 +52,20 @@ async function install() {
   await cp(here, join(app, "pages"), { recursive: true });
 }
 
+/** Write the files that a README shows beside the pages; they connect to the page's own host. */
+async function extractReadme(name) {
+  const text = await readFile(join(clients, name, "README.md"), "utf8");
+  const target = join(app, "pages", name, "readme");
+  await mkdir(target);
+  for (const [, content] of text.matchAll(/^```(?:js|jsx|vue|svelte)\n(.*?)^```$/gms)) {
+    const [, file] = /^(?:\/\/|<!--) (\S+)/.exec(content);
+    const local = content
+      .replace('="https://sync.example.com"', "={location.origin}")
+      .replace('"https://sync.example.com"', "location.origin");
+    await writeFile(join(target, file), local);
+  }
+}
+
 async function buildPages(name, { client, server, plugin }) {
   const source = join(app, "pages", name);
   const common = {
@@ -80,4 +94,7 @@ async function buildPages(name, { client, server, plugin }) {
 }
 
 await install();
-for (const [name, framework] of Object.entries(FRAMEWORKS)) await buildPages(name, framework);
+for (const [name, framework] of Object.entries(FRAMEWORKS)) {
+  await extractReadme(name);
+  await buildPages(name, framework);
+}

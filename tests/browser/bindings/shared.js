@@ -41,7 +41,9 @@ class RecordingSocket extends (globalThis.WebSocket ?? Object) {
 
 /** What the provider of a binding gets. */
 export function given({ url, token, grace }) {
-  const options = { WebSocket: RecordingSocket, backoffInitial: 50, backoffLimit: 100 };
+  // On a busy machine the client may fall back to REST, which has no sockets to count.
+  const transport = "websocket";
+  const options = { WebSocket: RecordingSocket, transport, backoffInitial: 50, backoffLimit: 100 };
   return { url, token: async () => token, options, grace };
 }
 

@@ -5,6 +5,7 @@ import { SynclineProvider } from "syncline-react";
 
 import { given } from "../shared.js";
 import { Page } from "./page.jsx";
+import Readme from "./readme/App.jsx";
 
 function App({ provided, places }) {
   const [state, setState] = useState({ provided, places });
@@ -36,3 +37,5 @@ globalThis.start = ({ places = [], isRendered = false, ...settings }) => {
   if (!isRendered) mounted.render(app);
   globalThis.stop = () => mounted.unmount();
 };
+
+globalThis.startReadme = (element) => createRoot(element).render(<Readme />);

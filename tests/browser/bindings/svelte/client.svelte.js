@@ -2,6 +2,7 @@ import { hydrate, mount, unmount } from "svelte";
 
 import { given } from "../shared.js";
 import Page from "./Page.svelte";
+import Readme from "./readme/App.svelte";
 
 globalThis.start = ({ places = [], isRendered = false, ...settings }) => {
   const props = $state({ provided: null, places: [] });
@@ -13,3 +14,5 @@ globalThis.start = ({ places = [], isRendered = false, ...settings }) => {
   const page = (isRendered ? hydrate : mount)(Page, { target, props });
   globalThis.stop = () => unmount(page);
 };
+
+globalThis.startReadme = (target) => mount(Readme, { target });

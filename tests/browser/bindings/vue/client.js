@@ -14,3 +14,5 @@ globalThis.start = ({ places = [], isRendered = false, ...settings }) => {
   app.mount("#root");
   globalThis.stop = () => app.unmount();
 };
+
+globalThis.startReadme = () => import("./readme/main.js");
