@@ -83,7 +83,8 @@ for (const transport of ["websocket", "rest"]) {
     await document.patch({ merge: { merged: SECRET } });
     await document.increment("/n");
     await assert.rejects(document.set(data, { ifMatch: "1" }));
-    await assert.rejects(document.patch({ operations: [{ op: "test", path: "/n", value: SECRET }] }));
+    const operations = [{ op: "test", path: "/n", value: SECRET }];
+    await assert.rejects(document.patch({ operations }));
     const map = await client.map();
     await map.set("a", data);
     await map.batch((batch) => batch.set("a", data).add("b", data));
@@ -145,7 +146,8 @@ test("`debugData` adds the messages with their data", async (t) => {
 test("a break and the next connection are lines", async (t) => {
   const proxy = await Proxy.start(server.url);
   t.after(() => proxy.stop());
-  const { client, lines } = logging(t, { url: proxy.url, transport: "websocket", backoffInitial: 1 });
+  const options = { url: proxy.url, transport: "websocket", backoffInitial: 1 };
+  const { client, lines } = logging(t, options);
   const document = await client.document();
   proxy.cut();
   await next(client, "connectionStateChanged");

@@ -162,6 +162,18 @@ for (const [resolution, module] of [["nodenext", "nodenext"], ["bundler", "esnex
   });
 }
 
+test("the program in the guide compiles", async () => {
+  const guide = await readFile(join(root, "docs/guide.md"), "utf8");
+  const [, program] = /### TypeScript\n[^]*?```ts\n([^]*?)```/.exec(guide);
+  const names = ["show", "hide", "move"].map((name) => `declare function ${name}(...of: any[]): void;`);
+  const client = "declare const client: Client;";
+  await mkdir(join(directory, "guide/node_modules"), { recursive: true });
+  await symlink(built, join(directory, "guide/node_modules/syncline"));
+  await writeFile(join(directory, "guide/guide.mts"), [program, client, ...names].join("\n"));
+  const flags = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2023", "--types", ""];
+  await check(...flags, join(directory, "guide/guide.mts"));
+});
+
 test("a wrong program that compiles is noticed", async () => {
   const program = 'import { Client } from "syncline";\n// @ts-expect-error\nnew Client("token");\n';
   await mkdir(join(directory, "wrong/node_modules"), { recursive: true });
@@ -244,7 +256,10 @@ test("everything public is exported, and nothing else", () => {
     "Client",
     "Emitter",
     "EventQueue",
+    "Item",
+    "ListBatch",
     "ListItem",
+    "MapBatch",
     "MapItem",
     "Paginator",
     "Replica",

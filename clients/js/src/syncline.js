@@ -50,12 +50,13 @@
  * @license Apache-2.0
  */
 
+export { ListBatch, MapBatch } from "./syncline/batch.js";
 export { Client, Client as SyncClient, Client as default } from "./syncline/client.js";
 export { SyncDocument } from "./syncline/document.js";
 export { Emitter } from "./syncline/emitter.js";
 export { SynclineError, TokenDenied } from "./syncline/errors.js";
 export { EventQueue } from "./syncline/event-queue.js";
-export { ListItem, MapItem } from "./syncline/item.js";
+export { Item, ListItem, MapItem } from "./syncline/item.js";
 export { SyncList } from "./syncline/list.js";
 export { SyncMap } from "./syncline/map.js";
 export { Paginator } from "./syncline/pages.js";
@@ -63,6 +64,8 @@ export { Replica } from "./syncline/replica.js";
 export { SyncStream } from "./syncline/stream.js";
 export { StreamMessage } from "./syncline/stream-events.js";
 export { Snapshot } from "./syncline/snapshot.js";
+
+/** @import { Item } from "./syncline/item.js" */
 
 /** @typedef {import("./syncline/client.js").ClientEvents} ClientEvents */
 /** @typedef {import("./syncline/client.js").ConnectionError} ConnectionError */
@@ -73,14 +76,6 @@ export { Snapshot } from "./syncline/snapshot.js";
 /** @typedef {import("./syncline/client.js").OpenOptions} OpenOptions */
 /** @typedef {import("./syncline/client.js").MapPart} MapPart */
 /** @typedef {import("./syncline/client.js").ListPart} ListPart */
-/**
- * @template {JsonObject} [T=JsonObject]
- * @typedef {import("./syncline/batch.js").MapBatch<T>} MapBatch
- */
-/**
- * @template {JsonObject} [T=JsonObject]
- * @typedef {import("./syncline/batch.js").ListBatch<T>} ListBatch
- */
 /** @typedef {import("./syncline/connection.js").ConnectionState} ConnectionState */
 /**
  * @template {JsonObject} [T=JsonObject]
@@ -113,6 +108,14 @@ export { Snapshot } from "./syncline/snapshot.js";
  * @typedef {import("./syncline/item-events.js").ItemEvents<I>} ItemEvents
  */
 /**
+ * @template {Item} I
+ * @typedef {import("./syncline/item-events.js").ItemName<I>} ItemName
+ */
+/**
+ * @template {Item} I
+ * @typedef {import("./syncline/item-events.js").ItemRemoval<I>} ItemRemoval
+ */
+/**
  * @template {Item} [I=Item]
  * @typedef {import("./syncline/item-events.js").ItemRemovedEvent<I>} ItemRemovedEvent
  */
@@ -125,17 +128,21 @@ export { Snapshot } from "./syncline/snapshot.js";
  * @typedef {import("./syncline/item-events.js").ReplicaEvents<I>} ReplicaEvents
  */
 /** @typedef {import("./syncline/item-events.js").ResetEvent} ResetEvent */
+/** @typedef {import("./syncline/batch.js").BatchItemOptions} BatchItemOptions */
+/** @typedef {import("./syncline/batch.js").BatchOptions} BatchOptions */
+/** @typedef {import("./syncline/batch.js").BatchWriteOptions} BatchWriteOptions */
 /**
  * @template {Item} [I=Item]
  * @typedef {import("./syncline/item-requests.js").BatchResult<I>} BatchResult
  */
 /**
- * @template {JsonObject} [T=JsonObject]
- * @typedef {import("./syncline/item.js").Item<T>} Item
+ * @template {Item} I
+ * @typedef {import("./syncline/item.js").ItemId<I>} ItemId
  */
 /** @typedef {import("./syncline/item-requests.js").ItemOptions} ItemOptions */
 /** @typedef {import("./syncline/item-requests.js").ItemWriteOptions} ItemWriteOptions */
 /** @typedef {import("./syncline/debug.js").Debug} Debug */
+/** @typedef {import("./syncline/debug.js").WriteLine} WriteLine */
 /** @typedef {import("./syncline/object-events.js").ExpiryEvent} ExpiryEvent */
 /** @typedef {import("./syncline/object-events.js").ObjectRemovedEvent} ObjectRemovedEvent */
 /** @typedef {import("./syncline/options.js").ClientOptions} ClientOptions */

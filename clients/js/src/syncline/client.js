@@ -155,8 +155,8 @@ export class Client extends Emitter {
    * Open a document: fetch or create it, and subscribe to it.
    *
    * @template {JsonObject} [T=JsonObject] type of the data, as the application knows it
-   * @param {string | OpenDocumentOptions<NoInfer<T>>} [document] SID or unique name, or options; without it, a
-   *   document without a name is created
+   * @param {string | OpenDocumentOptions<NoInfer<T>>} [document] SID or unique name, or options;
+   *   without it, a document without a name is created
    * @returns {Promise<SyncDocument<T>>} rejected with a `SynclineError`: 404 the document does not
    *   exist and must not be created, 409 the name is taken, and as in `SyncDocument`. On 429 and
    *   503 the client tries again, up to `requestTimeout`

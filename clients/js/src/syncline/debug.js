@@ -11,13 +11,13 @@ import { OBJECT_TYPES } from "./protocol.js";
  * Where the log goes: `true` is the console; else an object with `log` or `debug`, such as
  * `console`, or a function.
  *
- * @typedef {boolean | Write | { log: Write } | { debug: Write }} Debug
+ * @typedef {boolean | WriteLine | { log: WriteLine } | { debug: WriteLine }} Debug
  */
 
 /**
  * Called with one line, and with the message of the protocol where `debugData` is set.
  *
- * @callback Write
+ * @callback WriteLine
  * @param {string} line
  * @param {JsonObject} [message]
  * @returns {unknown}
@@ -62,7 +62,7 @@ export class DebugLog {
   #lastRequest = 0;
 
   /**
-   * @param {Write} write
+   * @param {WriteLine} write
    * @param {boolean} withData
    */
   constructor(write, withData) {
@@ -155,7 +155,7 @@ export class DebugLog {
   }
 }
 
-/** @param {any} target @returns {Write | null} */
+/** @param {any} target @returns {WriteLine | null} */
 function writerOf(target) {
   if (typeof target === "function") return target;
   const name = ["log", "debug"].find((each) => typeof target[each] === "function");

@@ -39,8 +39,8 @@ import { DebugLog } from "./debug.js";
  *   shorter, which is the default; false always asks for whole documents and saves the time to
  *   apply the changes
  * @property {Debug} [debug] log each state, request, reply and event as a line, with names and keys
- *   but without tokens and data: `true` for the console; an object with a method `log` or `debug`; or a
- *   function
+ *   but without tokens and data: `true` for the console; an object with a method `log` or `debug`;
+ *   or a function
  * @property {boolean} [debugData] with `debug`, pass the message with its data as a second argument
  */
 

@@ -119,6 +119,7 @@ export class Replica extends Emitter {
     return /** @type {any} */ (this.#items.keys().map((key) => this.#items.get(key)));
   }
 
+  /** @returns {IterableIterator<I>} */
   [Symbol.iterator]() {
     return this.items()[Symbol.iterator]();
   }
