@@ -296,9 +296,8 @@ async def test_the_programs_of_the_readme_run(app: BindingPage, pages: Path) -> 
     await page.close()
 
 
+@pytest.mark.parametrize("app", ["react"], indirect=True)
 async def test_a_provider_may_get_another_client(app: BindingPage, account: Account) -> None:
-    if app.framework != "react":
-        pytest.skip("the client of an application in Vue or Svelte stays")
     name = app.fresh_name()
     await app.show(document("one", name, data={"n": 1}))
     await app.press("one", "Increment")
@@ -316,6 +315,26 @@ async def test_a_provider_may_get_another_client(app: BindingPage, account: Acco
     await expect(app.page.get_by_test_id("connection")).to_have_text("connected")
     assert await app.read("own.connectionState") == "connected"
     await app.read("own.shutdown()")
+
+
+@pytest.mark.parametrize("app", ["react"], indirect=True)
+async def test_a_provider_keeps_its_client_when_it_gets_another_token(app: BindingPage) -> None:
+    settings = app.given(isText=True)
+    await app.start(document("one", app.fresh_name()), **settings)
+    await app.expect_status("one", "ready")
+    await app.read("sockets.length = tokens.length = 0")
+    await app.page.evaluate("(settings) => provide(given(settings))", settings)
+    renewed = settings | {"token": app.server.token(ttl=600)}
+    await app.page.evaluate("(settings) => provide(given(settings))", renewed)
+    await app.page.wait_for_function("tokens.length === 1")
+    assert await app.read("tokens") == [renewed["token"]]
+    function = settings | {"isText": False}
+    for _ in range(2):
+        await app.page.evaluate("(settings) => provide(given(settings))", function)
+    await app.press("one", "Increment")
+    await app.expect_data("one", '{"n":1}')
+    assert await app.read("[sockets.length, tokens.length]") == [0, 1]
+    await app.start()
 
 
 async def test_the_types_of_the_packages_accept_right_programs_and_refuse_wrong_ones(

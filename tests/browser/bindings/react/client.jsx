@@ -20,6 +20,8 @@ function App({ provided, places }) {
   );
 }
 
+globalThis.given = given;
+
 /** A client of the page's own, for `provide`. */
 globalThis.connect = (settings) => {
   const { url, token, options } = given(settings);
