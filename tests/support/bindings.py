@@ -53,7 +53,7 @@ def check_programs(directory: Path) -> str:
 
 def render(directory: Path, framework: str, **settings: Any) -> str:
     """The page as a server renders it, in Node."""
-    module = directory / framework / "server.js"
+    module = directory / "app/dist" / framework / "server.js"
     program = ["node", "--input-type=module", "-e", RENDER]
     given = [str(module), orjson.dumps(settings).decode()]
     return subprocess.run([*program, *given], check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -82,7 +82,7 @@ class BindingPage:
         await self.page.route("**/favicon.ico", lambda route: route.fulfill(body=""))
         await self.page.goto(f"{self.gateway.url}/healthz")
         await self.page.set_content(HTML.replace("></div>", f">{html}</div>"))
-        script = directory / self.framework / "client.js"
+        script = directory / "app/dist" / self.framework / "client.js"
         await self.page.add_script_tag(path=script, type="module")
         await self.page.wait_for_function("globalThis.start !== undefined")
 

@@ -3,8 +3,9 @@
  *
  *     node build.js DIRECTORY
  *
- * The pages contain the programs of the READMEs, too. DIRECTORY then has FRAMEWORK/client.js, a page's script, and FRAMEWORK/server.js, which exports
- * `render`; and the installed packages in app/node_modules.
+ * The pages contain the programs of the READMEs, too. DIRECTORY then has the installed packages in
+ * app/node_modules; app/dist/FRAMEWORK/client.js, a page's script; and server.js beside it, which
+ * exports `render` and which Node runs with the installed packages.
  */
 
 import { execFile } from "node:child_process";
@@ -77,7 +78,7 @@ async function buildPages(name, { client, server, plugin }) {
     define: { "process.env.NODE_ENV": '"development"' },
     resolve: { dedupe: ["react", "vue", "svelte"] },
   };
-  const outDir = join(directory, name);
+  const outDir = join(app, "dist", name);
   const output = { entryFileNames: "[name].js", codeSplitting: false };
   const input = (file) => ({ [file.startsWith("client") ? "client" : "server"]: join(source, file) });
   await build({
@@ -88,13 +89,14 @@ async function buildPages(name, { client, server, plugin }) {
   await build({
     ...common,
     plugins: [plugin()],
-    ssr: { noExternal: true },
     build: { outDir, emptyOutDir: false, ssr: true, rolldownOptions: { input: input(server), output } },
   });
 }
 
 await install();
-for (const [name, framework] of Object.entries(FRAMEWORKS)) {
-  await extractReadme(name);
-  await buildPages(name, framework);
-}
+await Promise.all(
+  Object.entries(FRAMEWORKS).map(async ([name, framework]) => {
+    await extractReadme(name);
+    await buildPages(name, framework);
+  }),
+);
