@@ -3,6 +3,7 @@
 import {
   Client,
   type ItemAddedEvent,
+  type ItemMutator,
   type ItemRemovedEvent,
   ListItem,
   MapItem,
@@ -48,6 +49,14 @@ const task = await tasks.push({ title: "sweep", isDone: false });
 task satisfies ListItem<Task>;
 task.index satisfies number;
 (await tasks.update(task.index, { isDone: true })).data.isDone satisfies boolean;
+await players.mutate("dora", (data, item) => (item === null ? { score: 0 } : data));
+await players.mutate("dora", (data, item) => ({ ...data, team: item?.data.team }));
+const doubling: ItemMutator<Player> = ({ score }) => ({ score: score * 2 });
+await players.mutate("alice", doubling);
+// @ts-expect-error there may be no such item
+await players.mutate("dora", (_, item) => item.data);
+// @ts-expect-error an item of a list has no key
+await tasks.mutate(1, (data, item) => (item?.key ? data : null));
 // @ts-expect-error it is of another type
 await players.set("alice", { score: "1" });
 // @ts-expect-error a member is missing

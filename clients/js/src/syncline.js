@@ -81,6 +81,11 @@ export { Snapshot } from "./syncline/snapshot.js";
  * @template {JsonObject} [T=JsonObject]
  * @typedef {import("./syncline/mutation.js").Mutator<T>} Mutator
  */
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @template {Item<T>} [I=Item<T>]
+ * @typedef {import("./syncline/mutation.js").ItemMutator<T, I>} ItemMutator
+ */
 /** @typedef {import("./syncline/patches.js").Patch} Patch */
 /** @typedef {import("./syncline/document.js").WriteOptions} WriteOptions */
 /**
