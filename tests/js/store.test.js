@@ -150,7 +150,13 @@ test("items keep their identity, and a change reaches only its subscribers", asy
   const before = await seen(map, ({ keys }) => keys.length === 2);
   const counts = { a: 0, b: 0, keys: 0 };
   const sources = { a: store.mapItem(name, "a"), b: map.methods.item("b"), keys: store.mapKeys(name) };
-  for (const [each, source] of Object.entries(sources)) source.subscribe(() => (counts[each] += 1));
+  for (const [each, source] of Object.entries(sources)) {
+    let last = source.getSnapshot();
+    source.subscribe(() => {
+      if (source.getSnapshot() !== last) counts[each] += 1;
+      last = source.getSnapshot();
+    });
+  }
   await sources.a.methods.increment("/n");
   const { items } = await seen(map, (snapshot) => snapshot.items[0].data.n === 2);
   assert.equal(items[1], before.items[1]);
@@ -165,6 +171,24 @@ test("items keep their identity, and a change reaches only its subscribers", asy
     status: "ready", item: undefined, data: undefined, error: null, removal: null,
   });
   stop();
+});
+
+test("own writes are shown when their promises are resolved", async (t) => {
+  const store = storeOf(connect(t, server));
+  const name = freshName(t);
+  const map = store.map(name);
+  const list = store.list(name);
+  const stops = [map.subscribe(() => {}), list.subscribe(() => {})];
+  await Promise.all([seen(map, isReady), seen(list, isReady)]);
+  await map.methods.set("a", { n: 1 });
+  assert.deepEqual(map.getSnapshot().items.map(({ data }) => data), [{ n: 1 }]);
+  const { index } = await list.methods.push({ n: 2 });
+  assert.deepEqual(list.getSnapshot().indexes, [index]);
+  await map.methods.increment("a", "/n");
+  assert.equal(map.methods.item("a").getSnapshot().data.n, 2);
+  await map.methods.remove("a");
+  assert.deepEqual(map.getSnapshot().keys, []);
+  for (const stop of stops) stop();
 });
 
 test("lists have indexes, and streams keep the newest messages", async (t) => {

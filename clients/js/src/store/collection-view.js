@@ -1,6 +1,6 @@
 /** The items of an open map or list. */
 
-import { share } from "./sharing.js";
+import { share, shareArray } from "./sharing.js";
 
 /** @import { SyncList } from "../syncline/list.js" */
 /** @import { SyncMap } from "../syncline/map.js" */
@@ -33,7 +33,7 @@ export const KEYS = Symbol("keys");
  * @typedef {ItemState<T> & { index: number }} ListItemState
  */
 
-/** @type {readonly any[]} */
+/** No items. @type {readonly any[]} */
 export const NOTHING = Object.freeze([]);
 
 export class CollectionView {
@@ -42,10 +42,12 @@ export class CollectionView {
   #notify;
   /** @type {Map<string | number, any>} those that were read before */
   #states = new Map();
-  /** @type {readonly any[] | null} null if they have changed since */
-  #items = null;
-  /** @type {readonly any[] | null} */
-  #keys = null;
+  /** As they were read last. */
+  #items = NOTHING;
+  #keys = NOTHING;
+  /** False if they may have changed since. */
+  #hasItems = false;
+  #hasKeys = false;
 
   /**
    * @param {SyncMap | SyncList} collection
@@ -61,7 +63,8 @@ export class CollectionView {
     this.#replica.on("itemUpdated", ({ item }) => this.#changed(item.id, this.#hasOtherKeys()));
     this.#replica.on("itemRemoved", (event) => {
       const { [this.#member]: id } = /** @type {Record<string, any>} */ (event);
-      this.#states.delete(id);
+      // An own write may have added it again since.
+      if (!this.#replica.has(/** @type {never} */ (id))) this.#states.delete(id);
       this.#changed(id, true);
     });
   }
@@ -73,20 +76,25 @@ export class CollectionView {
 
   /** The keys, or indexes, in order. @returns {readonly any[]} */
   get keys() {
-    this.#keys ??= Object.freeze(this.#replica.keys());
+    if (!this.#hasKeys) this.#keys = shareArray(this.#keys, this.#replica.keys());
+    this.#hasKeys = true;
     return this.#keys;
   }
 
   /** In the order of the keys. @returns {readonly any[]} */
   get items() {
-    this.#items ??= Object.freeze(this.keys.map((id) => this.item(id)));
+    if (!this.#hasItems) this.#items = shareArray(this.#items, this.keys.map((id) => this.item(id)));
+    this.#hasItems = true;
     return this.#items;
   }
 
   /** @param {string | number} id @returns {any} undefined if there is none */
   item(id) {
     const item = this.#replica.get(/** @type {never} */ (id));
-    if (item === undefined) return undefined;
+    if (item === undefined) {
+      this.#states.delete(id);
+      return undefined;
+    }
     const had = this.#states.get(id);
     if (had?.revision === item.revision) return had;
     const { revision, dateCreated, dateUpdated, dateExpires, createdBy, updatedBy } = item;
@@ -99,8 +107,17 @@ export class CollectionView {
     return state;
   }
 
-  /** The replica changes with the events only. */
-  refresh() {}
+  /** Show own writes: the replica has them with the reply, before their events. */
+  refresh() {
+    const ids = new Set([...this.#states.keys(), ...this.#replica.keys()]);
+    const changed = [...ids].filter(
+      (id) => this.#replica.get(/** @type {never} */ (id))?.revision !== this.#states.get(id)?.revision,
+    );
+    if (changed.length === 0) return;
+    this.#hasItems = false;
+    this.#hasKeys = false;
+    this.#notify([...changed, KEYS]);
+  }
 
   close() {
     this.#replica.close();
@@ -111,12 +128,12 @@ export class CollectionView {
    * @param {boolean} isNewOrGone
    */
   #changed(id, isNewOrGone) {
-    this.#items = null;
-    if (isNewOrGone) this.#keys = null;
+    this.#hasItems = false;
+    if (isNewOrGone) this.#hasKeys = false;
     this.#notify(isNewOrGone ? [id, KEYS] : [id]);
   }
 
   #hasOtherKeys() {
-    return this.#keys !== null && this.#keys.length !== this.#replica.size;
+    return this.#hasKeys && this.#keys.length !== this.#replica.size;
   }
 }

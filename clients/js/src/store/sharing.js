@@ -45,6 +45,19 @@ export function shareShallow(previous, next) {
   return isEqual ? previous : Object.freeze(next);
 }
 
+/**
+ * `next`, or `previous` if all its members are identical.
+ *
+ * @param {readonly any[]} previous
+ * @param {any[]} next
+ * @returns {readonly any[]}
+ */
+export function shareArray(previous, next) {
+  const isEqual =
+    previous.length === next.length && next.every((each, place) => each === previous[place]);
+  return isEqual ? previous : Object.freeze(next);
+}
+
 /** @param {unknown} value */
 function isObject(value) {
   return typeof value === "object" && value !== null;
