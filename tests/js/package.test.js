@@ -80,7 +80,7 @@ new Client();
  * Maximum sizes of a build in bytes: about a tenth above what it has, so that a dependency, or a
  * part that is bundled twice, is noticed. `README.md` states the sizes.
  */
-const BUDGET = { raw: 90_000, gzip: 30_000, brotli: 27_000 };
+const BUDGET = { raw: 95_000, gzip: 32_000, brotli: 29_000 };
 
 /** What `README.md` states may be off by this part. */
 const TOLERANCE = 0.1;
