@@ -10,9 +10,17 @@ PYTHON_ONLY = {"connector", "opening", "proxies"}
 """JavaScript connects in the constructor of `Client`, and opens objects in its methods; a browser
 chooses the proxy itself."""
 
-JAVASCRIPT_ONLY = {"data", "event_sources", "item_requests", "protocol", "queue", "wakeups"}
+JAVASCRIPT_ONLY = {
+    "data",
+    "debug",
+    "event_sources",
+    "item_requests",
+    "protocol",
+    "queue",
+    "wakeups",
+}
 """What `syncline_protocol`, `asyncio` and bytes give to Python; what its handles and streams do
-themselves; and events that only a page has."""
+themselves; events that only a page has; and a log for its console, where Python has `logging`."""
 
 
 def python_names(folder: str) -> set[str]:
