@@ -2,7 +2,7 @@
 
     python examples/serve.py examples/cursors
 
-Every page needs a back end for its tokens; this is about the smallest.
+Every page needs a back end for its tokens: this is one for pages without any other.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import secrets
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import syncline
 
@@ -24,18 +24,19 @@ class Handler(SimpleHTTPRequestHandler):
     """Files, and `/token`."""
 
     def do_GET(self) -> None:
-        """Answer `/token` with a token; everything else is a file."""
-        if self.path != "/token":
+        """Answer `/token?identity=…` with a token; everything else is a file."""
+        target = urlsplit(self.path)
+        if target.path != "/token":
             super().do_GET()
             return
-        # In your application: the user who is logged in.
-        identity = f"guest-{secrets.token_hex(3)}"
-        reply = {
-            "url": os.environ["SYNCLINE_URL"],
-            "token": service.mint_token(identity),
-            "identity": identity,
-        }
-        body = json.dumps(reply).encode()
+        # In your application: the user who is logged in, not what a page asks for.
+        identity = parse_qs(target.query).get("identity", [""])[0]
+        try:
+            token = service.mint_token(identity)
+        except ValueError as error:
+            self.send_error(400, explain=str(error))
+            return
+        body = json.dumps({"url": os.environ["SYNCLINE_URL"], "token": token}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

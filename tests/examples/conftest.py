@@ -7,9 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from support.back_end import open_service
+from support.browser_fixtures import browsing, chromium, chromium_path
 from support.examples import environ_for
 from support.server import RunningServer
 from syncline import Service
+
+__all__ = ["browsing", "chromium", "chromium_path", "environ", "service"]
 
 
 @pytest.fixture(scope="module")

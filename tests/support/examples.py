@@ -13,7 +13,7 @@ from typing import Self
 from support.limits import WAIT_LIMIT
 from support.server import RunningServer, clean_environ
 
-__all__ = ["EXAMPLES", "NODE_MODULES", "Program", "environ_for", "run"]
+__all__ = ["EXAMPLES", "NODE_MODULES", "ROOT", "Program", "environ_for", "run"]
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
