@@ -27,14 +27,14 @@ class Gauge:
         return {"title": self.title, "unit": self.unit, "values": list(self.values)}
 
 
-def run(service: syncline.Service, interval: float, count: int | None) -> None:
-    """Write all gauges, `count` times or until the program is stopped."""
+def run(service: syncline.Service, interval: float) -> None:
+    """Write all gauges until the program is stopped."""
     load, disk = Gauge("Load of a core", "%"), Gauge("Disk in use", "%")
     write = Gauge("Time of a write", "ms")
     gauges = service.maps.get_or_create("dashboard")
     # Without a feed the gauges expire, and the page says so.
     ttl = max(5, round(3 * interval))
-    while count is None or count > 0:
+    while True:
         load.values.append(round(100 * os.getloadavg()[0] / (os.cpu_count() or 1), 1))
         usage = shutil.disk_usage("/")
         disk.values.append(round(100 * usage.used / usage.total, 1))
@@ -44,17 +44,15 @@ def run(service: syncline.Service, interval: float, count: int | None) -> None:
             batch.set("2-disk", disk.data(), ttl=ttl)
             batch.set("3-write", write.data(), ttl=ttl)
         write.values.append(round(1000 * (time.perf_counter() - began), 2))
-        count = None if count is None else count - 1
         time.sleep(interval)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Feed the dashboard.")
     parser.add_argument("--interval", type=float, default=1, help="seconds between two writes")
-    parser.add_argument("--count", type=int, help="number of writes; without it, until Ctrl-C")
     options = parser.parse_args()
     with syncline.Service.from_environment() as service:
-        run(service, options.interval, options.count)
+        run(service, options.interval)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,12 @@ from playwright.async_api import Page, expect
 
 from support.browser import Browsing
 from support.examples import EXAMPLES, NODE_MODULES, ROOT, Program, run
-from syncline import Service
+from syncline import NotFound, Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+WIDTH, HEIGHT = 1280, 800
+"""Size of a window."""
 
 VENDOR_SDK = NODE_MODULES / "twilio-sync/builds/twilio-sync.min.js"
 
@@ -27,16 +32,23 @@ def serve(folder: Path, environ: dict[str, str], tmp_path: Path) -> Program:
 
 
 async def take_picture(page: Page, name: str) -> None:
-    """Keep a picture where `EXAMPLE_PICTURES` names a directory."""
+    """Keep a picture if `EXAMPLE_PICTURES` names a directory."""
     if directory := os.environ.get("EXAMPLE_PICTURES"):
         await page.screenshot(path=Path(directory) / f"{name}.png")
 
 
-async def move_until_seen(mover: Page, watcher: Page, count: int) -> None:
-    """Move the pointer of a window, which may not be ready, until the other one shows cursors."""
-    while await watcher.locator(".cursor").count() < count:
-        await mover.mouse.move(320, 200)
-        await mover.mouse.move(640, 400, steps=5)
+def expire_soon(service: Service, name: str) -> None:
+    """Let the items of a map expire in a second, if they have not expired yet."""
+    items = service.maps[name]
+    for key in items:
+        with suppress(NotFound):
+            items.set_item_ttl(key, 1)
+
+
+async def shows(window: Page, places: list[tuple[int, int]]) -> bool:
+    """True if the window shows a cursor at each of these places, in percent."""
+    cursors = [f".cursor[style*='left: {x}vw; top: {y}vh']" for x, y in places]
+    return [await window.locator(each).count() for each in cursors] == [1] * len(places)
 
 
 async def test_cursors_are_shared_and_vanish(
@@ -47,16 +59,15 @@ async def test_cursors_are_shared_and_vanish(
     with serve(page_file.parent, environ, tmp_path) as program:
         first = await browsing.open(program.url)
         second = await browsing.open(program.url)
-        await move_until_seen(first, second, 1)
-        cursors = second.locator(".cursor")
-        await expect(cursors).to_have_attribute("style", re.compile("left: 50vw; top: 50vh"))
-        await move_until_seen(second, first, 2)
-        await expect(cursors).to_have_count(2)
+        windows, places = [first, second], [(50, 50), (25, 75)]
+        # A window that is not ready yet misses its pointer, and a cursor that rests expires.
+        while not (await shows(first, places) and await shows(second, places)):
+            for window, (x, y) in zip(windows, places, strict=True):
+                await window.mouse.move(WIDTH * x / 100 - 1, HEIGHT * y / 100)
+                await window.mouse.move(WIDTH * x / 100, HEIGHT * y / 100)
         await take_picture(second, "cursors")
-        for key, item in service.maps["cursors"].items():
-            assert item.date_expires is not None
-            service.maps["cursors"].set_item_ttl(key, 1)
-        await expect(cursors).to_have_count(0)
+        expire_soon(service, "cursors")
+        await expect(second.locator(".cursor")).to_have_count(0)
 
 
 async def test_the_dashboard_follows_its_feed(
@@ -67,17 +78,24 @@ async def test_the_dashboard_follows_its_feed(
         page = await browsing.open(program.url)
         state = page.locator("#state")
         await expect(state).to_have_text("waiting for feed.py")
-        feed = sys.executable, folder / "feed.py"
-        run(*feed, "--interval", "0.01", "--count", "40", environ=environ)
-        await expect(state).to_have_text("current")
-        titles = ["Load of a core", "Disk in use", "Time of a write"]
-        await expect(page.locator("h2")).to_have_text(titles)
-        write = page.locator("[id='3-write']")
-        await expect(write.locator("output")).to_have_text(re.compile(r"^[\d.]+ ms$"))
-        points = await write.locator("polyline").get_attribute("points")
-        assert len((points or "").split()) == 39
-        await take_picture(page, "live-dashboard")
-        service.maps.remove("dashboard")
+        feed = subprocess.Popen(
+            [sys.executable, folder / "feed.py", "--interval", "0.02"], env=environ
+        )
+        try:
+            await expect(state).to_have_text("current")
+            titles = ["Load of a core", "Disk in use", "Time of a write"]
+            await expect(page.locator("h2")).to_have_text(titles)
+            write = page.locator("[id='3-write']")
+            await expect(write.locator("output")).to_have_text(re.compile(r"^[\d.]+ ms$"))
+            curve = write.locator("polyline")
+            await expect(curve).to_have_attribute("points", re.compile(r"^(\S+ ){19}"))
+            await take_picture(page, "live-dashboard")
+        finally:
+            feed.terminate()
+            feed.wait()
+        expire_soon(service, "dashboard")
+        await expect(state).to_have_text("waiting for feed.py")
+        await expect(page.locator("h2")).to_have_count(0)
 
 
 async def test_a_page_of_the_vendors_sdk_runs_on_syncline(
