@@ -150,6 +150,26 @@ class TestRequests:
 
         assert revisions == sorted(set(revisions))
 
+    async def test_opening_after_a_break_does_not_wait_for_writes(
+        self, server: RunningServer
+    ) -> None:
+        async with Proxy(server) as proxy:
+            fallback = await Fallback.open(proxy.url, server.token())
+            document = (await fallback.ask("open", op=unique()))["document"]
+            sid, revision = document["sid"], document["revision"]
+            await fallback.ask("get", document=sid)  # its connection is the one for the write
+            proxy.freeze()
+            writing = asyncio.create_task(fallback.ask("set", document=sid, data={"n": 1}))
+            await asyncio.sleep(0)  # the write takes its turn
+            reopening = {"document": sid, "mode": "open_existing", "revision": revision}
+            opened = await fallback.ask("open", **reopening)
+
+            assert opened["document"]["revision"] == revision
+            assert not writing.done()
+            await fallback.transport.close()
+            with pytest.raises(Interrupted):
+                await writing
+
     async def test_what_was_applied_is_not_applied_again(self, fallback: Fallback) -> None:
         sid = (await fallback.ask("open", data={"n": 0}))["document"]["sid"]
         request = {"document": sid, "increment": {"/n": 1}, "op": unique()}
