@@ -207,6 +207,28 @@ class TestEvents:
         assert event["document"]["sid"] == two
 
 
+    @pytest.mark.parametrize("kind", ["document", "list", "stream"])
+    async def test_what_was_removed_between_two_streams_is_gone_and_the_others_go_on(
+        self, fallback: Fallback, server: RunningServer, kind: str
+    ) -> None:
+        async with Proxy(server) as proxy:
+            cut = await Fallback.open(proxy.url, server.token())
+            gone = (await cut.ask("open", **{kind: unique()}))[kind]["sid"]
+            kept = (await cut.ask("open", document=unique()))["document"]["sid"]
+            proxy.stall()
+            await fallback.ask("remove", **{kind: gone})
+            await proxy.until_stalled()
+            proxy.cut()
+            proxy.release()
+
+            assert await cut.recorder.next() == {"event": "removed", kind: {"sid": gone}}
+            await fallback.ask("set", document=kept, data={"n": 1})
+            event = await cut.recorder.next()
+            assert (event["document"]["sid"], event["document"]["data"]) == (kept, {"n": 1})
+            assert not cut.transport.ended.done()
+            await cut.transport.close()
+
+
 class TestEnd:
     async def test_a_server_that_stops_ends_it(self, fresh_server: StartServer) -> None:
         server = fresh_server()

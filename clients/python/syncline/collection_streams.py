@@ -48,6 +48,7 @@ class CollectionStream(ObjectStream):
         self._type = type_
         self._known = known
         self._created = created
+        self._sid = ""
         self._on_state = on_state
         self._on_event = on_event
 
@@ -71,8 +72,12 @@ class CollectionStream(ObjectStream):
         self._move(data)
 
     def _open(self, ok: JsonObject) -> None:
-        self._on_state(ok[self._type.name]["sid"], {"created": self._created, **ok})
+        self._sid = ok[self._type.name]["sid"]
+        self._on_state(self._sid, {"created": self._created, **ok})
         self.opened = True
+
+    def _removal(self) -> JsonObject:
+        return {self._type.name: {"sid": self._sid}}
 
     def _move(self, data: JsonObject) -> None:
         """Remember the revision to resume from, which is the `id` of the event."""

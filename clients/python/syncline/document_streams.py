@@ -30,6 +30,7 @@ class DocumentStream(ObjectStream):
         """
         super().__init__(http, f"{http.path_to(address)}/Events")
         self._created = created
+        self._sid = ""
         self._on_state = on_state
         self._on_event = on_event
 
@@ -41,6 +42,10 @@ class DocumentStream(ObjectStream):
             if self.opened:
                 self._on_event({"event": "updated", "document": data})
             else:
-                self._on_state(data["sid"], {"created": self._created, "document": data})
+                self._sid = data["sid"]
+                self._on_state(self._sid, {"created": self._created, "document": data})
                 self.opened = True
             self._revision = revision
+
+    def _removal(self) -> JsonObject:
+        return {"sid": self._sid}

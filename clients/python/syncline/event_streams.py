@@ -12,7 +12,15 @@ import httpx2
 
 from syncline_protocol.backoff import Backoff
 
-from .errors import ConnectionLost, RequestError, SynclineError, TokenExpired, Unavailable
+from .errors import (
+    ConnectionLost,
+    Forbidden,
+    NotFound,
+    RequestError,
+    SynclineError,
+    TokenExpired,
+    Unavailable,
+)
 from .header import JsonObject
 from .http import Http
 from .refusals import retry_pause
@@ -130,7 +138,7 @@ class ObjectStream:
     """Follows one object until it is removed.
 
     A stream that something cuts is opened again (rule C20). `follow` fails only if none can be
-    opened.
+    opened, and the object may still be there.
 
     Attributes:
         opened: True once the first stream delivered the state.
@@ -163,6 +171,12 @@ class ObjectStream:
             try:
                 if await self._read_one():
                     return
+            except (NotFound, Forbidden):
+                # Removed, or the right to read was revoked, between two streams: no event comes.
+                # To this client the object is gone (rule C11). The other streams go on.
+                if not self.opened:
+                    raise
+                return self._take("removed", self._removal())
             except Unavailable as refusal:
                 # The server is full or limits the rate. Retry without end here: the caller of
                 # `open` has its own timeout, and reports `refusal` then.
@@ -202,6 +216,10 @@ class ObjectStream:
 
     def _take(self, name: str, data: JsonObject) -> None:
         """Process an event; set `opened` with the first state."""
+        raise NotImplementedError
+
+    def _removal(self) -> JsonObject:
+        """The data of a `removed` event that says only which object is gone."""
         raise NotImplementedError
 
 
