@@ -37,12 +37,17 @@ class NativeClient:
     can_batch = True
 
     def __init__(
-        self, url: str, service: str, token: Callable[[], str], *, sight: ItemSight
+        self,
+        url: str,
+        service: str,
+        token: Callable[[], str],
+        *,
+        sight: ItemSight,
+        types: frozenset[str] = frozenset({LIST, MAP, STREAM}),
     ) -> None:
-        """`url`: of the link."""
+        """`url`: of the link; `types`: of the collections that it observes."""
         self.sight = sight
-        # A part of a list or a stream is of no use here.
-        self.types = frozenset({LIST, MAP, STREAM} if sight.scope.is_whole else {MAP})
+        self.types = types
         self._keepers: dict[str, CopyKeeper] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._connection = Connection(
@@ -161,7 +166,10 @@ class NativeClient:
 def _contents(keeper: CopyKeeper) -> JsonObject:
     """What `open` asks for: all items of the part, or what has changed since."""
     scope = keeper.sight.scope
-    part = {"keys": list(scope.keys) or None, "prefix": scope.prefix or None}
+    collection = keeper.collection
+    keys = [collection.show_id(key) for key in scope.keys]
+    named = "indexes" if collection.type == LIST else "keys"
+    part = {named: keys or None, "prefix": scope.prefix or None}
     if keeper.revision is not None:
         return {"revision": str(keeper.revision), **part}
     return {"items": {"limit": PAGE_LIMIT}, **part}
