@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from syncline import (
@@ -90,24 +91,25 @@ class NativeClient:
         receive: Callable[[Reply], None],
     ) -> None:
         """As of `Sender`."""
-        is_answered = False
+        is_answered = is_resent = False
 
         def take(ok: JsonObject) -> None:
             nonlocal is_answered
             is_answered = True
-            receive(_reply(collection, operations, ok))
+            receive(replace(_reply(collection, operations, ok), is_resent=is_resent))
 
         members = {collection.type: collection.sid, "op": op, **_members(collection, operations)}
         while not is_answered:
             try:
                 await self._connection.request(members["do"], take, late=take, **_named(members))
             except RequestTimeout:
-                continue
+                is_resent = True
             except RequestError as error:
                 if not error.retry:
                     key = operations[0].key or ""
                     newest = self.sight.known(collection.sid, key)
                     raise Refused(int(error.code), newest, str(error)) from error
+                is_resent = True
                 await asyncio.sleep(RETRY_PAUSE)
 
     async def _open(self, keeper: CopyKeeper) -> None:
