@@ -206,7 +206,6 @@ class TestEvents:
 
         assert event["document"]["sid"] == two
 
-
     @pytest.mark.parametrize("kind", ["document", "list", "stream"])
     async def test_what_was_removed_between_two_streams_is_gone_and_the_others_go_on(
         self, fallback: Fallback, server: RunningServer, kind: str
