@@ -228,6 +228,26 @@ class TestEvents:
             await cut.transport.close()
 
 
+    @pytest.mark.parametrize("kind", ["document", "map"])
+    async def test_a_name_that_was_given_to_another_object_between_two_streams(
+        self, fallback: Fallback, server: RunningServer, kind: str
+    ) -> None:
+        name = unique()
+        async with Proxy(server) as proxy:
+            cut = await Fallback.open(proxy.url, server.token())
+            await fallback.ask("open", **{kind: name})
+            gone = (await cut.ask("open", **{kind: name}))[kind]["sid"]
+            proxy.stall()
+            await fallback.ask("remove", **{kind: gone})
+            await fallback.ask("open", **{kind: name})
+            await proxy.until_stalled()
+            proxy.cut()
+            proxy.release()
+
+            assert await cut.recorder.next() == {"event": "removed", kind: {"sid": gone}}
+            await cut.transport.close()
+
+
 class TestEnd:
     async def test_a_server_that_stops_ends_it(self, fresh_server: StartServer) -> None:
         server = fresh_server()

@@ -262,6 +262,24 @@ test("a document that was removed during a break is reported as removed", async 
   assert.equal((await removed).isLocal, false);
 });
 
+test("a name that was given to another document between two streams", async (t) => {
+  const { proxy, client } = await connectWithout(t);
+  const bob = connect(t, server, { identity: "bob" });
+  const id = freshName(t);
+  await bob.document(id);
+  const document = await client.document(id);
+  const removed = next(document, "removed");
+  const swallowed = proxy.swallowed();
+  proxy.swallowsReplies = true;
+  await server.rest("DELETE", `/${document.sid}`);
+  await swallowed;
+  const other = await bob.document(id);
+  assert.notEqual(other.sid, document.sid);
+  proxy.swallowsReplies = false;
+  proxy.cut();
+  assert.equal((await removed).isLocal, false);
+});
+
 test("when WebSockets pass again, the client goes back to one and misses nothing", async (t) => {
   const { proxy, client } = await connectWithout(t, { websocketRetry: 100 });
   const document = await client.document({ data: { n: 0 } });

@@ -145,16 +145,26 @@ class ObjectStream:
         refusal: the server's last 429 or 503; None while a stream is open.
     """
 
-    def __init__(self, http: Http, path: str, revision: int | None = None) -> None:
+    def __init__(
+        self,
+        http: Http,
+        path_of: Callable[[str], str],
+        address: str,
+        *,
+        revision: int | None = None,
+    ) -> None:
         """
         Args:
-            path: path of the stream, with its query.
+            path_of: returns the path of the stream of an object, with its query.
+            address: SID or name of the object.
             revision: the revision to resume from; None begins with the whole state.
         """
         self.opened = False
         self.refusal: Unavailable | None = None
         self._http = http
-        self._path = path
+        self._path_of = path_of
+        # The name only until the SID is known: it may be given to another object meanwhile.
+        self._address = address
         self._revision = revision
         self._answered = False
 
@@ -199,7 +209,10 @@ class ObjectStream:
         """Read one stream to its end; True if the object was removed."""
         self._answered = False
         async with event_stream(
-            self._http.client, self._path, self._revision, self._http.reply_timeout
+            self._http.client,
+            self._path_of(self._address),
+            self._revision,
+            self._http.reply_timeout,
         ) as events:
             self._answered, self.refusal = True, None
             self._began()
