@@ -386,7 +386,7 @@ class TestEvents:
 
     def test_there_is_no_other_event(self, document: Document) -> None:
         with pytest.raises(ValueError, match="updated, removed"):
-            document.on("changed", print)
+            document.on("changed", print)  # type: ignore[call-overload]
 
     async def test_an_iterator_ends_after_the_removal(
         self, document: Document, theirs: Document
