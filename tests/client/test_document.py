@@ -426,7 +426,7 @@ class TestNumbers:
     async def test_an_integer_that_would_lose_digits_is_refused_at_once(
         self, document: Document
     ) -> None:
-        with pytest.raises(InvalidRequest, match="at /n/0 the integer 100000000000000000001"):
+        with pytest.raises(InvalidRequest, match="n\\[0\\]: the integer 100000000000000000001"):
             await document.set({"n": [10**20 + 1]})
         with pytest.raises(InvalidRequest, match="at /~1n the integer"):
             await document.increment("/n", 10**20 + 1)
@@ -434,7 +434,7 @@ class TestNumbers:
         assert document.data == {"a": 1}
 
     async def test_an_update_names_the_place_in_the_changes(self, document: Document) -> None:
-        with pytest.raises(InvalidRequest, match="at /b/c nan is not a JSON number"):
+        with pytest.raises(InvalidRequest, match="b.c: nan is not a JSON number"):
             await document.update({"b": {"c": float("nan")}})
 
     async def test_a_name_with_half_of_an_emoji_is_refused(self, client: Client) -> None:

@@ -40,7 +40,7 @@ def test_it_is_compact_utf8() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [object(), {1, 2}, b"bytes", float("nan"), float("inf"), "\ud800", {("a",): 1}, circle()],
+    [object(), {1, 2}, b"bytes", float("nan"), float("inf"), "\ud800", {("a",): 1}],
 )
 def test_what_json_does_not_have_is_an_invalid_request(value: object) -> None:
     with pytest.raises(InvalidRequest, match=r"^a: ") as caught:

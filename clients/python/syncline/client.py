@@ -294,8 +294,7 @@ class Client:
             ValueError: `name` is not `state`.
             UsageError: `callback` is no function.
         """
-        self._connection.check_loop()
-        return listen(self._states, name, callback)
+        return listen(self._states, name, callback, self._connection.check_loop)
 
     async def close(self) -> None:
         """Close the connection and all handles; the documents stay. Safe to repeat.

@@ -80,8 +80,7 @@ class CollectionListeners(Generic[T, K]):
             ValueError: there is no event of that name; the message lists the names.
             UsageError: `callback` is no function.
         """
-        self._objects.check_loop()
-        return listen(self._events, name, callback)
+        return listen(self._events, name, callback, self._objects.check_loop)
 
     def events(self) -> EventQueue[CollectionEvent[T, K]]:
         """Return an iterator over the events from this call on.

@@ -11,7 +11,7 @@ from typing import Any, Generic, Self
 import orjson
 
 from .attempts import make_op
-from .display import Shown, rows_of, shorten
+from .display import Shown, rows_of
 from .document_listeners import DocumentListeners
 from .emitter import Emitter
 from .encoding import encode_data
@@ -65,8 +65,7 @@ class Document(DocumentListeners[T], Shown, Generic[T]):
         subscription.handles.add(self._events)
 
     def __repr__(self) -> str:
-        data = shorten(self._subscription.current.json)
-        return f"<Document {self.unique_name or self.sid} at revision {self.revision}: {data}>"
+        return f"<Document {self.unique_name or self.sid} at revision {self.revision}>"
 
     def _rows(self) -> list[tuple[object, str]]:
         return list(rows_of(self._subscription.current.json))

@@ -68,8 +68,7 @@ class DocumentListeners(Generic[T]):
             ValueError: `name` is neither `updated` nor `removed`.
             UsageError: `callback` is no function.
         """
-        self._objects.check_loop()
-        return listen(self._events, name, callback)
+        return listen(self._events, name, callback, self._objects.check_loop)
 
     def events(self) -> EventQueue[DocumentEvent[T]]:
         """Return an iterator over the events from this call on.

@@ -19,9 +19,10 @@ Decorator = Callable[[Callable[[E], R]], Callable[[E], R]]
 """Registers the function that it decorates; what `on` returns without a callback."""
 
 
-def listen(events: Emitter[Any], name: str, callback: Any) -> Any:
+def listen(events: Emitter[Any], name: str, callback: Any, check_loop: Callable[[], None]) -> Any:
     """Call `callback` with each event of that name; without one, return a decorator."""
     events.check_name(name)
+    check_loop()
     if callback is not None:
         return events.on(name, callback)
 

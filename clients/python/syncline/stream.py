@@ -85,8 +85,7 @@ class Stream(ObjectHandle[StreamSubscription, StreamEvent[T]], Generic[T]):
             ValueError: there is no event of that name; the message lists the names.
             UsageError: `callback` is no function.
         """
-        self._objects.check_loop()
-        return listen(self._events, name, callback)
+        return listen(self._events, name, callback, self._objects.check_loop)
 
     async def publish(self, data: T) -> str:
         """Publish a message; this handle receives it too.

@@ -11,17 +11,19 @@ __all__ = ["Defaulted", "K", "T"]
 if TYPE_CHECKING:
     # Type checkers know it without the package; nothing imports it at run time.
     from typing_extensions import TypeVar
-
-    T = TypeVar("T", default=JsonObject)
-    """Type of the data: the `model` of the handle, or `JsonObject`."""
-
-    K = TypeVar("K", bound=str | int, default=Any)
-    """Key of an item: a string in a map, the index in a list."""
 else:
-    from typing import TypeVar
+    import typing
 
-    T = TypeVar("T")
-    K = TypeVar("K", bound=str | int)
+    def TypeVar(name: str, *, default: Any, bound: Any = None) -> Any:
+        """Drop the default, which only Python 3.13 and later have at run time."""
+        return typing.TypeVar(name, bound=bound)
+
+
+T = TypeVar("T", default=JsonObject)
+"""Type of the data: the `model` of the handle, or `JsonObject`."""
+
+K = TypeVar("K", bound=str | int, default=Any)
+"""Key of an item: a string in a map, the index in a list."""
 
 
 class Defaulted:
