@@ -12,8 +12,8 @@ PYTHON_ONLY = {
     *("display", "item_waiting", "model_data", "type_variables", "waiting"),
 }
 """JavaScript connects in the constructor of `Client`, and opens objects in its methods; a browser
-chooses the proxy itself. Its types are checked before it runs, so they need no code. The rest is for
-decorators, notebooks and `wait_for`."""
+chooses the proxy itself. Its types are checked before it runs, so they need no code. The
+rest is for decorators, notebooks and `wait_for`."""
 
 JAVASCRIPT_ONLY = {"data", "event_sources", "item_requests", "protocol", "queue", "wakeups"}
 """What `syncline_protocol`, `asyncio` and bytes give to Python; what its handles and streams do

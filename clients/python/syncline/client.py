@@ -16,7 +16,7 @@ from .errors import ClientClosed, InvalidRequest
 from .events import ConnectionState, StateChanged
 from .header import JsonObject
 from .list import List
-from .listening import Decorator, R, Unsubscribe, listen
+from .listening import Decorator, Unsubscribe, listen
 from .map import Map
 from .model_data import ModelData
 from .open_objects import OpenObjects
@@ -280,7 +280,7 @@ class Client:
     def on(self, name: Literal["state"], callback: Callback[StateChanged]) -> Unsubscribe: ...
 
     @overload
-    def on(self, name: Literal["state"]) -> Decorator[StateChanged, R]: ...
+    def on(self, name: Literal["state"]) -> Decorator[StateChanged]: ...
 
     def on(self, name: str, callback: Any = None) -> Any:
         """Call `callback`, sync or async, with each change of the connection state.

@@ -11,7 +11,7 @@ from .emitter import Callback, Emitter
 from .errors import ClientClosed, DocumentClosed, NotFound
 from .event_queue import EventQueue
 from .events import DocumentEvent, Removed, Updated
-from .listening import Decorator, R, Unsubscribe, listen
+from .listening import Decorator, Unsubscribe, listen
 from .open_objects import OpenObjects
 from .type_variables import T
 from .waiting import deadline, is_met
@@ -43,10 +43,10 @@ class DocumentListeners(Generic[T]):
     def on(self, name: Literal["removed"], callback: Callback[Removed[T]]) -> Unsubscribe: ...
 
     @overload
-    def on(self, name: Literal["updated"]) -> Decorator[Updated[T], R]: ...
+    def on(self, name: Literal["updated"]) -> Decorator[Updated[T]]: ...
 
     @overload
-    def on(self, name: Literal["removed"]) -> Decorator[Removed[T], R]: ...
+    def on(self, name: Literal["removed"]) -> Decorator[Removed[T]]: ...
 
     def on(self, name: str, callback: Any = None) -> Any:
         """Call `callback` with each event, one at a time, until the handle is closed.

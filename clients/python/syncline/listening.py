@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from .emitter import Emitter
 from .event_queue import E
 
-__all__ = ["Decorator", "R", "Unsubscribe", "as_model", "listen"]
+__all__ = ["Decorator", "Unsubscribe", "as_model", "listen"]
 
 R = TypeVar("R")
 
 Unsubscribe = Callable[[], None]
 """Removes a callback; what `on` returns."""
 
-Decorator = Callable[[Callable[[E], R]], Callable[[E], R]]
-"""Registers the function that it decorates; what `on` returns without a callback."""
+
+class Decorator(Protocol[E]):
+    """Registers the function that it decorates; what `on` returns without a callback."""
+
+    def __call__(self, function: Callable[[E], R], /) -> Callable[[E], R]:
+        """Return the function as it is."""
 
 
 def listen(events: Emitter[Any], name: str, callback: Any, check_loop: Callable[[], None]) -> Any:

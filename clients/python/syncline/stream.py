@@ -10,7 +10,7 @@ from .attempts import make_op
 from .emitter import Callback, Emitter
 from .handle import ObjectHandle
 from .header import JsonObject
-from .listening import Decorator, R, Unsubscribe, as_model, listen
+from .listening import Decorator, Unsubscribe, as_model, listen
 from .model_data import ModelData
 from .object_events import ExpiryChanged, ObjectRemoved
 from .open_objects import OpenObjects
@@ -62,16 +62,16 @@ class Stream(ObjectHandle[StreamSubscription, StreamEvent[T]], Generic[T]):
     def on(self, name: Literal["removed"], callback: Callback[ObjectRemoved]) -> Unsubscribe: ...
 
     @overload
-    def on(self, name: Literal["message_published"]) -> Decorator[MessagePublished[T], R]: ...
+    def on(self, name: Literal["message_published"]) -> Decorator[MessagePublished[T]]: ...
 
     @overload
-    def on(self, name: Literal["missed"]) -> Decorator[Missed, R]: ...
+    def on(self, name: Literal["missed"]) -> Decorator[Missed]: ...
 
     @overload
-    def on(self, name: Literal["expiry"]) -> Decorator[ExpiryChanged, R]: ...
+    def on(self, name: Literal["expiry"]) -> Decorator[ExpiryChanged]: ...
 
     @overload
-    def on(self, name: Literal["removed"]) -> Decorator[ObjectRemoved, R]: ...
+    def on(self, name: Literal["removed"]) -> Decorator[ObjectRemoved]: ...
 
     def on(self, name: str, callback: Any = None) -> Any:
         """Call `callback`, sync or async, with each event of that name, one at a time.

@@ -31,13 +31,14 @@ def keep_unknown(stored: Any, known: Any, written: Any) -> Any:
             for key, value in written.items()
         }
         return {**unknown, **merged}
-    lists = (stored, known, written)
-    if all(isinstance(each, list) for each in lists) and len(stored) == len(known):
+    if isinstance(stored, list) and isinstance(known, list) and isinstance(written, list):
         return _keep_in_members(stored, known, written)
     return written
 
 
 def _keep_in_members(stored: list[Any], known: list[Any], written: list[Any]) -> list[Any]:
+    if len(stored) != len(known):
+        return written
     kept = []
     places = {_digest(each): place for place, each in enumerate(known)}
     for place, value in enumerate(written):
