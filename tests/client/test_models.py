@@ -1,0 +1,434 @@
+"""Models of data: what is decoded, encoded and refused, on every handle and both transports."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any, Literal, NotRequired, TypedDict
+
+import msgspec
+import orjson
+import pydantic
+import pytest
+
+from support.api import unique
+from support.listening import EventReader, EventRecorder
+from support.server import RunningServer
+from syncline import (
+    Client,
+    Conflict,
+    InvalidRequest,
+    ItemAdded,
+    ItemRemoved,
+    ItemUpdated,
+    MessagePublished,
+    ModelMismatch,
+    RevisionMismatch,
+    Updated,
+    UsageError,
+)
+
+
+class Role(Enum):
+    HOST = "host"
+    GUEST = "guest"
+
+
+@dataclass
+class Player:
+    name: str
+    score: int = 0
+    role: Role = Role.GUEST
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lobby:
+    title: str
+    players: list[Player] = field(default_factory=list)
+    host: Player | None = None
+    ratings: dict[str, float] = field(default_factory=dict)
+    mode: Literal["open", "closed"] = "open"
+
+
+class PlayerDict(TypedDict):
+    name: str
+    score: NotRequired[int]
+
+
+class LobbyDict(TypedDict):
+    title: str
+    players: list[PlayerDict]
+    host: NotRequired[PlayerDict | None]
+
+
+class PlayerModel(pydantic.BaseModel):
+    name: str
+    score: int = 0
+
+
+class LobbyModel(pydantic.BaseModel):
+    title: str
+    players: list[PlayerModel] = []
+    host: PlayerModel | None = None
+    seats: int = pydantic.Field(default=4, alias="seatCount", ge=1)
+
+
+class PlayerStruct(msgspec.Struct):
+    name: str
+    score: int = 0
+
+
+class LobbyStruct(msgspec.Struct, rename="camel"):
+    title: str
+    players: list[PlayerStruct] = []
+    host: PlayerStruct | None = None
+    seat_count: int = 4
+
+
+ANN = {"name": "Ann", "score": 3}
+
+MODELS: dict[str, tuple[Any, Any]] = {
+    "dataclass": (Lobby, Lobby(title="Main", players=[Player("Ann", 3)], host=Player("Ann", 3))),
+    "TypedDict": (LobbyDict, LobbyDict(title="Main", players=[{**ANN}], host={**ANN})),  # type: ignore[typeddict-item]
+    "pydantic": (
+        LobbyModel,
+        LobbyModel(title="Main", players=[PlayerModel(**ANN)], host=PlayerModel(**ANN)),  # type: ignore[arg-type]
+    ),
+    "msgspec": (
+        LobbyStruct,
+        LobbyStruct("Main", players=[PlayerStruct("Ann", 3)], host=PlayerStruct("Ann", 3)),
+    ),
+}
+
+
+@pytest.fixture(params=MODELS)
+def kind(request: pytest.FixtureRequest) -> tuple[Any, Any]:
+    """A model and an instance of it."""
+    return MODELS[request.param]
+
+
+class TestEachKind:
+    async def test_what_is_written_comes_back_everywhere(
+        self, client: Client, rival: Client, kind: tuple[Any, Any]
+    ) -> None:
+        model, value = kind
+        lobby = await client.document(unique(), model=model, data=value)
+        events, recorder = EventReader(lobby), EventRecorder()
+        lobby.on("updated", recorder)
+        plain = await rival.document(lobby.sid)
+
+        assert lobby.data == lobby.snapshot.data == value
+        assert plain.data["players"][0].items() >= ANN.items()
+        assert await lobby.set(value) == value
+        await plain.update({"title": "New"})
+
+        seen = [await events.next(), await events.next()]
+        assert seen[0].data == seen[1].previous_data == value
+        assert title_of(seen[1].data) == title_of(lobby.data) == "New"
+        assert [(await recorder.next()).data, (await recorder.next()).data] == [
+            each.data for each in seen
+        ]
+        await lobby.remove()
+        assert title_of((await events.next()).previous_data) == "New"
+
+    async def test_items_carry_it_too(self, client: Client, kind: tuple[Any, Any]) -> None:
+        model, value = kind
+        async with client.map(unique(), model=model) as lobbies, lobbies.replica() as replica:
+            events, of_replica = EventReader(lobbies), EventReader(replica)
+            written = await lobbies.set("a", value)
+            assert written.data == (await lobbies["a"]).data == value
+            await lobbies.update("a", {"title": "New"})
+            async with lobbies.batch() as batch:
+                batch.set("b", value)
+            await lobbies.remove("a")
+
+            for reader in (events, of_replica):
+                added = await reader.next()
+                assert isinstance(added, ItemAdded) and added.data == added.item.data == value
+                updated = await reader.next()
+                assert isinstance(updated, ItemUpdated) and title_of(updated.data) == "New"
+                assert (await reader.next()).data == value
+                removed = await reader.next()
+                assert isinstance(removed, ItemRemoved) and title_of(removed.data) == "New"
+            assert replica["b"].data == value
+            assert [item.data for item in (await lobbies.page()).items] == [value]
+            assert [item.data async for _, item in lobbies.items()] == [value]
+            with pytest.raises(Conflict) as conflict:
+                await lobbies.add("b", value)
+            assert conflict.value.item is not None and conflict.value.item.data == value
+            mutated = await lobbies.mutate("b", lambda data: retitled(data, "Mutated"))
+            assert title_of(mutated.data) == "Mutated"
+
+    async def test_lists_and_streams_carry_it_too(
+        self, client: Client, kind: tuple[Any, Any]
+    ) -> None:
+        model, value = kind
+        log = await client.list(unique(), model=model)
+        item = await log.append(value)
+        assert (await log[item.key]).data == value
+
+        stream = await client.stream(unique(), model=model)
+        events = EventReader(stream)
+        await stream.publish(value)
+        published = await events.next()
+        assert isinstance(published, MessagePublished) and published.data == value
+
+    async def test_mutate_keeps_the_fields_that_it_does_not_have(
+        self, client: Client, kind: tuple[Any, Any]
+    ) -> None:
+        model, value = kind
+        plain = await client.document(unique())
+        lobby = await client.document(plain.sid, model=model)
+        await lobby.set(value)
+        host = {**plain.data["host"], "avatar": "a.png"}
+        players = [{**plain.data["players"][0], "team": 1}, {"name": "Bob", "score": 1, "team": 2}]
+        await plain.update({"host": host, "players": players, "theme": {"dark": True}})
+
+        written = await lobby.mutate(lambda data: retitled(data, "New"))
+
+        assert title_of(written) == "New" and title_of(lobby.data) == "New"
+        stored = plain.data
+        assert (stored["theme"], stored["host"]["avatar"]) == ({"dark": True}, "a.png")
+        assert [each["team"] for each in stored["players"]] == [1, 2]
+        # `set` replaces everything. A TypedDict is the whole object itself.
+        await lobby.set(value)
+        assert "theme" not in plain.data
+
+    async def test_data_that_does_not_fit_is_refused_where_it_is_read_and_ends_nothing(
+        self, client: Client, kind: tuple[Any, Any], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        model, value = kind
+        plain = await client.document(unique(), data={"title": "Main", "players": [ANN]})
+        lobby = await client.document(plain.sid, model=model)
+        events, seen, failed = EventReader(lobby), EventRecorder(), EventRecorder()
+        lobby.on("updated", lambda event: seen(event.data))
+        lobby.on("updated", failed)
+
+        await plain.set({"title": "Main", "players": [ANN, {"name": 5}]})
+        await plain.set({"title": "Again", "players": []})
+
+        event = await events.next()
+        reads: list[Callable[[], Any]] = [lambda: event.data, lambda: event.snapshot.data]
+        for read in reads:
+            with pytest.raises(ModelMismatch) as caught:
+                read()
+            assert (caught.value.path, caught.value.model) == ("players[1].name", model.__name__)
+            assert str(caught.value).startswith("players[1].name: ")
+            assert orjson.loads(caught.value.json)["players"][1] == {"name": 5}
+            assert not caught.value.applied and not caught.value.retry
+        assert orjson.loads(event.snapshot.json)["players"][1] == {"name": 5}
+        assert title_of((await events.next()).data) == "Again"
+        # The callback that raised was logged, and called with the next event.
+        assert title_of(await seen.next()) == "Again"
+        assert "a callback for 'updated' failed" in caplog.text
+        assert [await failed.next(), await failed.next()]
+        assert title_of(lobby.data) == "Again"
+
+    async def test_a_write_that_does_not_fit_is_refused_before_it_is_sent(
+        self, client: Client, kind: tuple[Any, Any]
+    ) -> None:
+        model, value = kind
+        lobby = await client.document(unique(), model=model, data=value)
+        revision = lobby.revision
+        for changes, message in (
+            ({"titel": "x"}, f"{model.__name__} has no field 'titel'; the fields are title, play"),
+            ({"title": 5}, "title: "),
+            ({"players": [{"name": "x"}, {"name": None}]}, r"players\[1\].name: "),
+        ):
+            with pytest.raises(InvalidRequest, match=message):
+                await lobby.update(changes)
+        with pytest.raises(InvalidRequest, match=f"The data must be a {model.__name__}, not int"):
+            await lobby.set(5)
+        with pytest.raises(InvalidRequest, match="title"):
+            await lobby.mutate(lambda data: retitled(data, 5))
+        assert lobby.revision == revision and lobby.data == value
+
+    async def test_a_write_that_was_applied_says_so(
+        self, client: Client, kind: tuple[Any, Any]
+    ) -> None:
+        model, value = kind
+        lobby = await client.document(unique(), model=model, data=value)
+        with pytest.raises(ModelMismatch, match=r"score: .*The write was applied\.") as caught:
+            await lobby.increment("/players/0/score", 0.5)
+        assert caught.value.applied
+        assert orjson.loads(lobby.snapshot.json)["players"][0]["score"] == 3.5
+
+
+def title_of(data: Any) -> Any:
+    return data["title"] if isinstance(data, dict) else data.title
+
+
+def retitled(data: Any, title: Any) -> Any:
+    """Change the title in the way of each kind."""
+    if isinstance(data, dict):
+        return {**data, "title": title}
+    if isinstance(data, Lobby):
+        return replace(data, title=title)
+    data.title = title
+    return data
+
+
+class TestDocument:
+    async def test_new_data_may_hold_models(self, client: Client) -> None:
+        lobby = await client.document(unique(), model=Lobby, data=Lobby(title="Main"))
+        written = await lobby.update({"players": [Player("Bob", role=Role.HOST)], "host": None})
+        assert written.players == [Player("Bob", 0, Role.HOST)]
+        assert lobby.data == written
+
+    async def test_very_many_changes_keep_what_the_model_does_not_have(
+        self, client: Client
+    ) -> None:
+        class Open(pydantic.BaseModel, extra="allow"):
+            pass
+
+        document = await client.document(
+            unique(), model=Open, data=Open.model_validate({"kept": True})
+        )
+        await document.update({str(n): n for n in range(1001)})
+        assert document.data.model_extra == {"kept": True, **{str(n): n for n in range(1001)}}
+
+    async def test_handles_of_one_document_have_models_of_their_own(self, client: Client) -> None:
+        lobby = await client.document(unique(), model=Lobby, data=Lobby(title="Main"))
+        other = await client.document(lobby.sid, model=LobbyModel)
+        plain = await client.document(lobby.sid)
+        events = [EventReader(each) for each in (lobby, other, plain)]
+        await plain.update({"title": "New"})
+        found = [(await each.next()).data for each in events]
+        assert [type(each) for each in found] == [Lobby, LobbyModel, dict]
+
+    async def test_a_refused_condition_carries_the_model(self, client: Client) -> None:
+        lobby = await client.document(unique(), model=Lobby, data=Lobby(title="Main"))
+        with pytest.raises(RevisionMismatch) as caught:
+            await lobby.set(Lobby(title="x"), if_match="1")
+        assert caught.value.document is not None
+        assert caught.value.document.data == Lobby(title="Main")
+
+    async def test_one_that_is_created_empty_says_what_to_do(self, client: Client) -> None:
+        lobby = await client.document(unique(), model=Lobby)
+        with pytest.raises(ModelMismatch, match=r"title: it is missing.*give `data`"):
+            lobby.data  # noqa: B018
+        assert (await lobby.set(Lobby(title="Main"))).title == "Main"
+
+    async def test_a_contended_mutate_keeps_all(self, client: Client, rival: Client) -> None:
+        lobby = await client.document(unique(), model=Lobby, data=Lobby(title=""))
+        theirs = await rival.document(lobby.sid, model=LobbyStruct)
+
+        def add(data: Lobby) -> Lobby:
+            return replace(data, title=data.title + "a")
+
+        def add_too(data: LobbyStruct) -> LobbyStruct:
+            data.title += "b"
+            return data
+
+        await asyncio.gather(
+            *(lobby.mutate(add) for _ in range(5)), *(theirs.mutate(add_too) for _ in range(5))
+        )
+        final = (await client.document(lobby.sid, mode="open_existing")).snapshot.data["title"]
+        assert sorted(final) == sorted("aaaaabbbbb")
+
+
+@dataclass
+class Node:
+    value: int
+    children: list[Node] = field(default_factory=list)
+
+
+@dataclass
+class Mixed:
+    both: int | str = 0
+    pair: tuple[int, str] = (0, "")
+    anything: Any = None
+    nested: LobbyModel | PlayerStruct | None = None
+
+
+class TestDataclass:
+    async def test_one_may_contain_itself_and_models_of_packages(
+        self, server: RunningServer, rival: Client
+    ) -> None:
+        tree = await rival.document(unique(), model=Node, data=Node(1, [Node(2, [Node(3)])]))
+        assert tree.data == Node(1, [Node(2, [Node(3)])])
+        with pytest.raises(InvalidRequest, match=r"children\[0\].value: it is a str, not an int"):
+            await tree.set(Node(1, [Node("x")]))  # type: ignore[arg-type]
+        circle = Node(1)
+        circle.children.append(circle)
+        with pytest.raises(InvalidRequest, match=r"children\[0\]: it contains itself"):
+            await tree.set(circle)
+
+        value = Mixed("x", (1, "y"), {"a": [1]}, LobbyModel(title="Main"))
+        mixed = await rival.document(unique(), model=Mixed, data=value)
+        assert mixed.data == value
+        await mixed.set(Mixed(nested=PlayerStruct("Ann")))
+        assert mixed.data.nested == PlayerStruct("Ann")
+
+    @pytest.mark.parametrize(
+        ("data", "message"),
+        [
+            ({}, "title: it is missing"),
+            ({"title": None}, "title: it is null, not a str"),
+            ({"title": "x", "players": {}}, "players: it is an object, not an array"),
+            ({"title": "x", "players": [5]}, r"players\[0\]: it is an int, not an object"),
+            ({"title": "x", "host": 5}, "host: it is an int, not an object"),
+            ({"title": "x", "host": {"name": "y", "role": "z"}}, "host.role: it is no Role"),
+            ({"title": "x", "host": {"name": "y", "score": True}}, "host.score: it is a bool"),
+            ({"title": "x", "mode": "ajar"}, "mode: it is none of 'open', 'closed'"),
+            (
+                {"title": "x", "ratings": {"a b": "c"}},
+                r"ratings\['a b'\]: it is a str, not a float",
+            ),
+        ],
+    )
+    async def test_what_does_not_fit_is_named(self, rival: Client, data: Any, message: str) -> None:
+        plain = await rival.document(data=data)
+        lobby = await rival.document(plain.sid, model=Lobby)
+        with pytest.raises(ModelMismatch, match="^" + message):
+            lobby.data  # noqa: B018
+
+    async def test_a_number_is_an_int_or_a_float_as_the_field_says(self, rival: Client) -> None:
+        plain = await rival.document(
+            data={"title": "x", "host": {"name": "y", "score": 3.0}, "ratings": {"a": 1}}
+        )
+        lobby = await rival.document(plain.sid, model=Lobby)
+        assert repr(lobby.data.host) == "Player(name='y', score=3, role=<Role.GUEST: 'guest'>)"
+        assert repr(lobby.data.ratings) == "{'a': 1.0}"
+
+
+class TestUnusable:
+    @pytest.mark.parametrize("model", [5, int, Lobby(title="x"), list[int], Role, "Lobby"])
+    async def test_what_is_no_model_is_refused_at_once(self, rival: Client, model: Any) -> None:
+        with pytest.raises(UsageError, match="a model is a dataclass, a TypedDict, a pydantic"):
+            rival.document("x", model=model)
+
+    async def test_a_field_that_json_does_not_have_is_refused_at_once(self, rival: Client) -> None:
+        @dataclass
+        class Odd:
+            raw: bytes
+
+        Odd.__annotations__["raw"] = bytes
+        with pytest.raises(UsageError, match=r"model=Odd cannot be used: Odd.raw: bytes is no"):
+            rival.map("x", model=Odd)
+
+
+def test_the_client_needs_neither_package() -> None:
+    program = (
+        "import sys; sys.modules['pydantic'] = sys.modules['msgspec'] = None\n"
+        "import dataclasses, syncline, syncline.model_data as m\n"
+        "Lobby = dataclasses.make_dataclass('Lobby', [('title', str)])\n"
+        "data = m.ModelData(Lobby)\n"
+        "print(data.decode(data.encode(Lobby('x'), None)).title)"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (run.stdout, run.stderr) == ("x\n", "")
+
+
+def test_generic_classes_may_be_subscripted_at_run_time() -> None:
+    import syncline
+
+    generic: Any
+    for generic in (syncline.Document, syncline.Map, syncline.Item, syncline.Replica, Updated):
+        assert generic[Lobby].__args__[0] is Lobby
+    for generic in (syncline.MapEvent, syncline.ListEvent, syncline.DocumentEvent):
+        assert generic[Lobby].__args__[0] == generic.__args__[0][Lobby]
