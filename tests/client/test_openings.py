@@ -72,7 +72,9 @@ class TestOpening:
         make, name = getattr(client, type_), unique()
         first = await make(name)
         async with make(name) as second, asyncio.timeout(20):
-            third = await asyncio.create_task(make(name))
+            opening = asyncio.create_task(make(name))
+            assert "Task pending" in repr(opening)
+            third = await opening
             fourth, fifth = await asyncio.gather(make(name), asyncio.wait_for(make(name), 20))
             async with asyncio.TaskGroup() as group:
                 task = group.create_task(make(name))
@@ -84,7 +86,10 @@ class TestOpening:
 
     async def test_it_opens_once(self, client: Client) -> None:
         opening = client.document()
-        await opening
+        document = await opening
+        with pytest.raises(NotAwaited, match="use the handle that `await`"):
+            opening.data  # type: ignore[attr-defined]  # noqa: B018
+        assert document.data == {}
         with pytest.raises(UsageError, match="was awaited already: call it again"):
             await opening
         with pytest.raises(UsageError, match="was awaited already"):

@@ -324,7 +324,10 @@ class Collection(
         """
         self._check_open()
         self._check_key(key)
-        return await wait_for_item(self, key, predicate, timeout)
+        item = await wait_for_item(self, key, predicate, timeout)
+        if item is None:
+            raise self._why_ended()
+        return item
 
     def _check_key(self, key: Any) -> None:
         """Raise `InvalidRequest` if `key` cannot be a key: `remove` without one removes all."""

@@ -155,7 +155,7 @@ class ObjectHandle(Shown, Generic[S, E]):
         self._objects.check_loop()
         return self._events.events()
 
-    def why_ended(self) -> Exception:
+    def _why_ended(self) -> Exception:
         """Why no event follows, once an iterator has ended without an error."""
         if self._closed:
             return HandleClosed()
