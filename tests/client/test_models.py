@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from enum import Enum
-from typing import Any, Literal, NotRequired, TypedDict
+from dataclasses import replace
+from typing import Any
 
-import msgspec
 import orjson
 import pydantic
 import pytest
 
 from support.api import unique
 from support.listening import EventReader, EventRecorder
-from support.server import RunningServer
+from support.models import (
+    ANN,
+    MODELS,
+    Lobby,
+    LobbyModel,
+    LobbyStruct,
+    Player,
+    Role,
+)
 from syncline import (
     Client,
     Conflict,
@@ -28,81 +32,7 @@ from syncline import (
     MessagePublished,
     ModelMismatch,
     RevisionMismatch,
-    Updated,
-    UsageError,
 )
-
-
-class Role(Enum):
-    HOST = "host"
-    GUEST = "guest"
-
-
-@dataclass
-class Player:
-    name: str
-    score: int = 0
-    role: Role = Role.GUEST
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lobby:
-    title: str
-    players: list[Player] = field(default_factory=list)
-    host: Player | None = None
-    ratings: dict[str, float] = field(default_factory=dict)
-    mode: Literal["open", "closed"] = "open"
-
-
-class PlayerDict(TypedDict):
-    name: str
-    score: NotRequired[int]
-
-
-class LobbyDict(TypedDict):
-    title: str
-    players: list[PlayerDict]
-    host: NotRequired[PlayerDict | None]
-
-
-class PlayerModel(pydantic.BaseModel):
-    name: str
-    score: int = 0
-
-
-class LobbyModel(pydantic.BaseModel):
-    title: str
-    players: list[PlayerModel] = []
-    host: PlayerModel | None = None
-    seats: int = pydantic.Field(default=4, alias="seatCount", ge=1)
-
-
-class PlayerStruct(msgspec.Struct):
-    name: str
-    score: int = 0
-
-
-class LobbyStruct(msgspec.Struct, rename="camel"):
-    title: str
-    players: list[PlayerStruct] = []
-    host: PlayerStruct | None = None
-    seat_count: int = 4
-
-
-ANN = {"name": "Ann", "score": 3}
-
-MODELS: dict[str, tuple[Any, Any]] = {
-    "dataclass": (Lobby, Lobby(title="Main", players=[Player("Ann", 3)], host=Player("Ann", 3))),
-    "TypedDict": (LobbyDict, LobbyDict(title="Main", players=[{**ANN}], host={**ANN})),  # type: ignore[typeddict-item]
-    "pydantic": (
-        LobbyModel,
-        LobbyModel(title="Main", players=[PlayerModel(**ANN)], host=PlayerModel(**ANN)),  # type: ignore[arg-type]
-    ),
-    "msgspec": (
-        LobbyStruct,
-        LobbyStruct("Main", players=[PlayerStruct("Ann", 3)], host=PlayerStruct("Ann", 3)),
-    ),
-}
 
 
 @pytest.fixture(params=MODELS)
@@ -329,106 +259,3 @@ class TestDocument:
         )
         final = (await client.document(lobby.sid, mode="open_existing")).snapshot.data["title"]
         assert sorted(final) == sorted("aaaaabbbbb")
-
-
-@dataclass
-class Node:
-    value: int
-    children: list[Node] = field(default_factory=list)
-
-
-@dataclass
-class Mixed:
-    both: int | str = 0
-    pair: tuple[int, str] = (0, "")
-    anything: Any = None
-    nested: LobbyModel | PlayerStruct | None = None
-
-
-class TestDataclass:
-    async def test_one_may_contain_itself_and_models_of_packages(
-        self, server: RunningServer, rival: Client
-    ) -> None:
-        tree = await rival.document(unique(), model=Node, data=Node(1, [Node(2, [Node(3)])]))
-        assert tree.data == Node(1, [Node(2, [Node(3)])])
-        with pytest.raises(InvalidRequest, match=r"children\[0\].value: it is a str, not an int"):
-            await tree.set(Node(1, [Node("x")]))  # type: ignore[arg-type]
-        circle = Node(1)
-        circle.children.append(circle)
-        with pytest.raises(InvalidRequest, match=r"children\[0\]: it contains itself"):
-            await tree.set(circle)
-
-        value = Mixed("x", (1, "y"), {"a": [1]}, LobbyModel(title="Main"))
-        mixed = await rival.document(unique(), model=Mixed, data=value)
-        assert mixed.data == value
-        await mixed.set(Mixed(nested=PlayerStruct("Ann")))
-        assert mixed.data.nested == PlayerStruct("Ann")
-
-    @pytest.mark.parametrize(
-        ("data", "message"),
-        [
-            ({}, "title: it is missing"),
-            ({"title": None}, "title: it is null, not a str"),
-            ({"title": "x", "players": {}}, "players: it is an object, not an array"),
-            ({"title": "x", "players": [5]}, r"players\[0\]: it is an int, not an object"),
-            ({"title": "x", "host": 5}, "host: it is an int, not an object"),
-            ({"title": "x", "host": {"name": "y", "role": "z"}}, "host.role: it is no Role"),
-            ({"title": "x", "host": {"name": "y", "score": True}}, "host.score: it is a bool"),
-            ({"title": "x", "mode": "ajar"}, "mode: it is none of 'open', 'closed'"),
-            (
-                {"title": "x", "ratings": {"a b": "c"}},
-                r"ratings\['a b'\]: it is a str, not a float",
-            ),
-        ],
-    )
-    async def test_what_does_not_fit_is_named(self, rival: Client, data: Any, message: str) -> None:
-        plain = await rival.document(data=data)
-        lobby = await rival.document(plain.sid, model=Lobby)
-        with pytest.raises(ModelMismatch, match="^" + message):
-            lobby.data  # noqa: B018
-
-    async def test_a_number_is_an_int_or_a_float_as_the_field_says(self, rival: Client) -> None:
-        plain = await rival.document(
-            data={"title": "x", "host": {"name": "y", "score": 3.0}, "ratings": {"a": 1}}
-        )
-        lobby = await rival.document(plain.sid, model=Lobby)
-        assert repr(lobby.data.host) == "Player(name='y', score=3, role=<Role.GUEST: 'guest'>)"
-        assert repr(lobby.data.ratings) == "{'a': 1.0}"
-
-
-class TestUnusable:
-    @pytest.mark.parametrize("model", [5, int, Lobby(title="x"), list[int], Role, "Lobby"])
-    async def test_what_is_no_model_is_refused_at_once(self, rival: Client, model: Any) -> None:
-        with pytest.raises(UsageError, match="a model is a dataclass, a TypedDict, a pydantic"):
-            rival.document("x", model=model)
-
-    async def test_a_field_that_json_does_not_have_is_refused_at_once(self, rival: Client) -> None:
-        @dataclass
-        class Odd:
-            raw: bytes
-
-        Odd.__annotations__["raw"] = bytes
-        with pytest.raises(UsageError, match=r"model=Odd cannot be used: Odd.raw: bytes is no"):
-            rival.map("x", model=Odd)
-
-
-def test_the_client_needs_neither_package() -> None:
-    program = (
-        "import sys; sys.modules['pydantic'] = sys.modules['msgspec'] = None\n"
-        "import dataclasses, syncline, syncline.model_data as m\n"
-        "Lobby = dataclasses.make_dataclass('Lobby', [('title', str)])\n"
-        "data = m.ModelData(Lobby)\n"
-        "print(data.decode(data.encode(Lobby('x'), None)).title)"
-    )
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert (run.stdout, run.stderr) == ("x\n", "")
-
-
-def test_generic_classes_may_be_subscripted_at_run_time() -> None:
-    import syncline
-
-    generic: Any
-    for generic in (syncline.Document, syncline.Map, syncline.Item, syncline.Replica, Updated):
-        assert generic[Lobby].__args__[0] is Lobby
-    for generic in (syncline.MapEvent, syncline.ListEvent, syncline.DocumentEvent):
-        assert generic[Lobby].__args__[0] == generic.__args__[0][Lobby]
