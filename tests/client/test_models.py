@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -229,6 +230,11 @@ class TestDocument:
         await plain.update({"title": "New"})
         found = [(await each.next()).data for each in events]
         assert [type(each) for each in found] == [Lobby, LobbyModel, dict]
+
+    async def test_an_item_is_pickled_with_its_model(self, client: Client) -> None:
+        cards = await client.map(model=Lobby)
+        item = await cards.set("a", Lobby(title="Main"))
+        assert pickle.loads(pickle.dumps(item)).data == Lobby(title="Main")
 
     async def test_a_refused_condition_carries_the_model(self, client: Client) -> None:
         lobby = await client.document(unique(), model=Lobby, data=Lobby(title="Main"))

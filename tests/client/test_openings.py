@@ -119,6 +119,16 @@ class TestOpening:
                 pass
 
 
+def test_connect_without_await_says_so_at_once(server: RunningServer) -> None:
+    client: Any = connect(server.url, token="secret")
+    with pytest.raises(NotAwaited, match="connect.* is no client, so it has no 'document'"):
+        client.document("lobby")
+    with pytest.raises(NotAwaited, match="`with` must be `async with`"):
+        with client:
+            pass
+    assert "secret" not in repr(client)
+
+
 class TestWaitFor:
     async def test_a_document(self, client: Client, rival: Client) -> None:
         document = await client.document(unique(), data={"n": 0})

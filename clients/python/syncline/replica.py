@@ -130,6 +130,7 @@ class Replica(Defaulted, CollectionListeners[T, K], Mapping[K, Item[T, K]], Show
             NotFound: the list or map was removed.
             SynclineError: the replica or the client was closed, or is permanently disconnected.
         """
+        self._objects.check_loop()
         await asyncio.shield(self._ready)
 
     async def wait_for(
