@@ -44,6 +44,12 @@ class TestDataclass:
         with pytest.raises(InvalidRequest, match=r"children\[0\]: it contains itself"):
             await tree.set(circle)
 
+        deep = Node(1)
+        for _ in range(5_000):
+            deep = Node(1, [deep])
+        with pytest.raises(InvalidRequest, match="it is nested more than 64 deep"):
+            await tree.set(deep)
+
         value = Mixed("x", (1, "y"), {"a": [1]}, LobbyModel(title="Main"))
         mixed = await rival.document(unique(), model=Mixed, data=value)
         assert mixed.data == value
