@@ -93,7 +93,8 @@ def encode_data(data: object, limit: int | None) -> bytes:
             Code.TOO_LARGE,
             f"data is {len(encoded)} bytes as compact JSON; at most {limit} are allowed.",
         )
-    if _is_deep(data, DEPTH_LIMIT):
+    brackets = encoded.count(b"{") + encoded.count(b"[")
+    if brackets > DEPTH_LIMIT and _is_deep(data, DEPTH_LIMIT):
         raise _no_json(data, f"it is nested more than {DEPTH_LIMIT} deep", DEPTH_LIMIT)
     return encoded
 
