@@ -231,6 +231,14 @@ class TestDocument:
         found = [(await each.next()).data for each in events]
         assert [type(each) for each in found] == [Lobby, LobbyModel, dict]
 
+    async def test_mutate_creates_an_item_of_a_map(self, client: Client) -> None:
+        cards = await client.map(model=Lobby)
+        for _ in range(2):
+            await cards.mutate(
+                "a", lambda lobby: replace(lobby, title="2") if lobby else Lobby(title="1")
+            )
+        assert (await cards["a"]).data == Lobby(title="2")
+
     async def test_an_item_is_pickled_with_its_model(self, client: Client) -> None:
         cards = await client.map(model=Lobby)
         item = await cards.set("a", Lobby(title="Main"))

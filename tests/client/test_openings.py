@@ -264,11 +264,11 @@ class TestNestedMutateOfItems:
         await cards.set("a", Card("todo"))
         await cards.set("b", Card("todo"))
 
-        async def nest(card: Card) -> Card:
+        async def nest(card: Card | None) -> Card | None:
             await same.mutate("a", lambda data: data)
             return card
 
-        async def other(card: Card) -> Card:
+        async def other(card: Card | None) -> Card:
             return (await cards.mutate("b", lambda card: Card("done"))).data
 
         with pytest.raises(UsageError, match="mutate was called inside mutate"):
