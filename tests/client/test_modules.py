@@ -24,8 +24,8 @@ JAVASCRIPT_ONLY = {
     "queue",
     "wakeups",
 }
-"""What `syncline_protocol`, `asyncio` and bytes give to Python; what its handles and streams do
-themselves; events that only a page has; and the option `debug`, for which Python has `logging`."""
+"""What `syncline_protocol`, `asyncio`, `logging` and bytes give to Python; what its handles and
+streams do themselves; and events that only a page has."""
 
 
 def python_names(folder: str) -> set[str]:
