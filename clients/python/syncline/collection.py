@@ -328,8 +328,8 @@ class Collection(
                 # Without an item there is none to return: the read raises.
                 return newest or await self[key]
             condition = ABSENT if newest is None else newest.revision
-            named = {self.collection_type.key_name: key}
-            return await self._write_json("set", named, json, {"if_match": condition, "ttl": ttl})
+            members = {"if_match": condition, "ttl": ttl, self.collection_type.key_name: key}
+            return await self._write_json("set", json, members)
 
         async with queue.turn():
             return await repeat_until_first(attempt, deadline)
@@ -344,12 +344,10 @@ class Collection(
         for each in key.values():
             self._check_key(each)
         json = self._model.encode(data, self._objects.limits.item)
-        return await self._write_json(verb, key, json, members)
+        return await self._write_json(verb, json, {**key, **members})
 
-    async def _write_json(
-        self, verb: str, key: JsonObject, json: bytes, members: JsonObject
-    ) -> Item[T, K]:
-        written = await self._write(verb, json, **key, data=orjson.Fragment(json), **members)
+    async def _write_json(self, verb: str, json: bytes, members: JsonObject) -> Item[T, K]:
+        written = await self._write(verb, json, data=orjson.Fragment(json), **members)
         assert written is not None
         return written
 
