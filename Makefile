@@ -43,7 +43,7 @@ lint: install node ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	node_modules/.bin/tsc -p clients/js
+	for client in js react vue svelte; do node_modules/.bin/tsc -p clients/$$client; done
 	node_modules/.bin/tsc -p tests/types
 
 format: install ## Rewrite the sources in the style that lint checks
@@ -80,9 +80,9 @@ build: install ## Build the wheel and the source distribution into dist/
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 
-build-npm: node ## Build the npm package of the browser client, its tarball into dist/
+build-npm: node ## Build the npm packages of the browser client and the bindings, their tarballs into dist/
 	mkdir -p dist
-	cd clients/js && npm pack --no-update-notifier --pack-destination ../../dist
+	cd clients && for client in js react vue svelte; do npm pack ./$$client --no-update-notifier --pack-destination ../dist; done
 
 check-wheel: build ## Install the wheel in a clean environment and serve the demo from it
 	scripts/check-wheel dist/*.whl
@@ -94,7 +94,7 @@ requirements: ## Compile the requirements files again, keeping versions that sti
 	$(UV_COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 
 clean: ## Remove everything that can be built again
-	rm -rf .venv node_modules bench/node_modules bench/build docs/node_modules docs/build docs/reference/javascript dist clients/js/dist clients/js/types .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv node_modules bench/node_modules bench/build docs/node_modules docs/build docs/reference/javascript dist clients/*/dist clients/*/types .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(BIN)/python:
 	@scripts/create-venv .venv
