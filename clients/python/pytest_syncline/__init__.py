@@ -1,7 +1,7 @@
-"""The pytest plugin of `syncline.testing`: one real server, and for each test a service of its own.
+"""The pytest plugin of `syncline.testing`: one real server, and a service for each test.
 
-A package of its own, because pytest imports it in every run: loading `syncline` would take a quarter
-of a second, and most runs in an environment that has it start no server.
+A package of its own, because pytest imports it in every run. Loading `syncline` would take a
+quarter of a second, and most runs in an environment that has it start no server.
 """
 
 from __future__ import annotations

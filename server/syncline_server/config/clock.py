@@ -43,7 +43,7 @@ class Clock:
         self.is_movable = True
 
     def advance(self, milliseconds: int) -> None:
-        """Move the time forward, and call the listeners.
+        """Move the time forward; call `notify` once what has expired is removed.
 
         Raises:
             SettingError: the clock is not movable.
@@ -55,11 +55,14 @@ class Clock:
             raise ValueError(f"the clock moves forward only, by at most {MOST} seconds in all")
         self.offset_ms += milliseconds
         self.script_arguments = "clock_offset_ms", self.offset_ms
+
+    def notify(self) -> None:
+        """Call the listeners."""
         for listener in [found for each in self._listeners if (found := each())]:
             listener()
 
     def on_move(self, listener: Callable[[], None]) -> None:
-        """Call a bound method after each move, while its object exists."""
+        """Call a bound method at each `notify`, while its object exists."""
         if self.is_movable:
             self._listeners = [each for each in self._listeners if each() is not None]
             self._listeners.append(WeakMethod(listener))

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import select
+import shlex
 import subprocess
 import tempfile
 import time
@@ -17,7 +18,7 @@ from typing import Any, Self
 import httpx2
 
 from .clock import ServerClock
-from .command import find_command
+from .command import ServerMissing, find_command
 from .service import LocalService
 
 __all__ = ["LocalServer"]
@@ -79,15 +80,21 @@ class LocalServer:
         self.log = self._directory / "syncline.log"
         arguments = [*program, "serve", *_OPTIONS, f"--data-dir={self._directory / 'data'}"]
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [*arguments, *options],
-                env=self._environ(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                # Ctrl-C is for the test run, which stops the server at its end.
-                start_new_session=True,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [*arguments, *options],
+                    env=self._environ(),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    # Ctrl-C is for the test run, which stops the server at its end.
+                    start_new_session=True,
+                )
+            except OSError as error:
+                self._temporary.cleanup()
+                raise ServerMissing(
+                    f"`{shlex.join(program)} serve` cannot be run: {error.strerror}"
+                ) from None
         try:
             self.url = self._wait_until_ready()
         except BaseException:

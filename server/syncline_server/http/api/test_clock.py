@@ -58,7 +58,9 @@ def routes(backend: Backend, sweep: Callable[[], Awaitable[None]]) -> list[Route
                 f"Seconds must be more than 0, and all moves together at most {MOST}.",
             ) from None
         save_offset(settings.data_dir)
+        # The events of what has expired go out before connections end with their tokens.
         await sweep()
+        clock.notify()
         return json_reply(_resource())
 
     return [Route(PATH, {"GET": fetch, "POST": move})]
