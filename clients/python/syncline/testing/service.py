@@ -36,7 +36,7 @@ class LocalService:
         self.auth_token = server.auth_token
         self.sid = sid
 
-    def mint_token(self, identity: str, ttl: float = 3600) -> str:
+    def mint_token(self, identity: str, *, ttl: float = 3600) -> str:
         """An access token of this service, signed here.
 
         Args:
