@@ -23,7 +23,7 @@ PYTEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadsco
 # Passed on to `syncline serve` by run, and to pytest by test.
 ARGS ?=
 
-.PHONY: help install run node browser lint format check test test-units test-python test-js test-cluster bench build check-wheel requirements clean
+.PHONY: help install run node browser lint format check test test-units test-python test-js test-cluster docs bench build check-wheel requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,7 +53,7 @@ check: install node ## Run lint and the unit tests: the daily loop
 	@scripts/run-tests lint test-units
 
 test: install node browser ## Run lint and every test; ARGS="-k name" narrows pytest
-	@scripts/run-tests lint test-python test-js
+	@scripts/run-tests lint test-python test-js docs
 
 test-units: install
 	$(PYTEST) --units tests/protocol tests/client tests/server/auth tests/server/config tests/server/objects tests/server/pubsub tests/server/storage $(ARGS)
@@ -66,6 +66,10 @@ test-js: install node
 
 test-cluster: install ## Run the tests of REST, the wires and the clients on a Redis Cluster
 	ON_CLUSTER=1 $(PYTEST) tests/cluster tests/server/http tests/server/realtime tests/vendor tests/client $(ARGS)
+
+docs: install docs/node_modules/.installed ## Build the documentation site into docs/build/html; a warning is an error
+	cd docs && node_modules/.bin/typedoc --logLevel Warn
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs auto docs docs/build/html
 
 bench: node .venv/.bench bench/node_modules/.installed ## Compare with floors and peers, into bench/results; ARGS="--quick --only fan-out"
 	@$(MAKE) --no-print-directory -C bench
@@ -86,7 +90,7 @@ requirements: ## Compile the requirements files again, keeping versions that sti
 	$(UV_COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 
 clean: ## Remove everything that can be built again
-	rm -rf .venv node_modules bench/node_modules bench/build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv node_modules bench/node_modules bench/build docs/node_modules docs/build docs/reference/javascript dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(BIN)/python:
 	@scripts/create-venv .venv
@@ -113,6 +117,11 @@ $(BIN)/python:
 bench/node_modules/.installed: bench/package.json bench/package-lock.json bench/.npmrc
 	@scripts/check-node
 	@npm ci --prefix bench --no-fund --no-audit --ignore-scripts
+	@touch $@
+
+docs/node_modules/.installed: docs/package.json docs/package-lock.json docs/.npmrc
+	@scripts/check-node
+	@npm ci --prefix docs --no-fund --no-audit --ignore-scripts
 	@touch $@
 
 node_modules/.installed: package.json package-lock.json .npmrc

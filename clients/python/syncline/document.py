@@ -33,12 +33,13 @@ class Document:
     again on the next connection, and the server applies each of them once.
 
     Every method that sends a request raises, in addition to the exceptions that it lists:
-        NotFound: the document was removed or has expired.
-        Unavailable: the server cannot execute the request now; `message` says so if a write may
-            have been applied.
-        RequestTimeout: no reply in time; the outcome is unknown.
-        DocumentClosed, ClientClosed: this handle or the client was closed.
-        ConnectionLost, Unauthorized: the client is permanently disconnected.
+
+    - NotFound: the document was removed or has expired.
+    - Unavailable: the server cannot execute the request now; `message` says so if a write may
+      have been applied.
+    - RequestTimeout: no reply in time; the outcome is unknown.
+    - DocumentClosed, ClientClosed: this handle or the client was closed.
+    - ConnectionLost, Unauthorized: the client is permanently disconnected.
     """
 
     def __init__(self, objects: OpenObjects, subscription: Subscription) -> None:

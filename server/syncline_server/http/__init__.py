@@ -28,7 +28,7 @@ from syncline_server.observability.audit import Audit
 from syncline_server.observability.metrics import Meters
 from syncline_server.observability.worker_metrics import WorkerMetrics
 
-from . import health, metrics
+from . import health, home, metrics
 from .api import api_keys as keys
 from .api import dead_letters as parked_webhooks
 from .api import documents, lists, maps, permissions, services, streams
@@ -68,6 +68,7 @@ def routes(backend: Backend, worker_metrics: WorkerMetrics, api_keys: ApiKeys) -
         *parked_webhooks.routes(backend),
         *keys.routes(backend, api_keys),
         *health.routes(backend),
+        *home.routes(backend),
         *metrics.routes(backend, worker_metrics),
         *openapi.routes(backend.settings),
     ]

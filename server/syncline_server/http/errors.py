@@ -16,6 +16,7 @@ from syncline_protocol.errors import Code, Refusal, codes_of
 from syncline_protocol.objects import TYPES
 
 from .body import PATCH_TYPES
+from .pages import prefers_page, problem_page
 from .responses import json_reply
 from .routing import raw_path
 
@@ -41,6 +42,9 @@ _NOT_FOUND = {Code.NAME_NOT_FOUND}.union(
     *((each.absent, each.item_absent) for each in map(codes_of, TYPES))
 ) - {Code.NOT_FOUND}
 """Codes for which REST v1 has 20404 and one sentence, which names the path."""
+
+
+_WITH_PAGE = (HTTPStatus.NOT_FOUND, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 class DetailedRefusal(Refusal):
@@ -83,7 +87,7 @@ def refusal_reply(
         details = native.newest_body(refusal) or details
     if details is not None:
         body["details"] = details
-    return json_reply(body, refusal.code.status, _headers(request, refusal.code))
+    return _error_reply(request, body, _headers(request, refusal.code))
 
 
 async def _on_refusal(request: Request, error: Exception) -> Response:
@@ -106,7 +110,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     else:
         body = error_body(20_000 + error.status_code, error.status_code, error.detail)
     _set_outcome(request, body["code"])
-    return json_reply(body, error.status_code, error.headers)
+    return _error_reply(request, body, error.headers)
 
 
 async def _on_disconnect(_: Request, __: Exception) -> Response:
@@ -129,14 +133,24 @@ def _set_outcome(request: Request, code: int) -> None:
 def _not_found(request: Request) -> Response:
     _set_outcome(request, Code.NOT_FOUND)
     path = raw_path(request.scope).decode("latin-1").removeprefix("/v1")
-    return json_reply(
+    return _error_reply(
+        request,
         error_body(
             Code.NOT_FOUND,
             Code.NOT_FOUND.status,
             f"The requested resource {path} was not found",
         ),
-        Code.NOT_FOUND.status,
     )
+
+
+def _error_reply(
+    request: Request, body: dict[str, Any], headers: Mapping[str, str] | None = None
+) -> Response:
+    """The body as JSON; as a page where somebody opened the address in a browser."""
+    status = body["status"]
+    if status in _WITH_PAGE and request.method in ("GET", "HEAD") and prefers_page(request):
+        return problem_page(body, headers)
+    return json_reply(body, status, headers)
 
 
 def _headers(request: Request, code: Code) -> dict[str, str]:

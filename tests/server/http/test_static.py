@@ -75,7 +75,7 @@ def test_demo_is_absent_unless_asked_for(fresh_server: StartServer) -> None:
         ("/demo/demo.js", "text/javascript"),
         ("/demo/demo.css", "text/css"),
         ("/demo/board.css", "text/css"),
-        ("/demo/icon.svg", "image/svg+xml"),
+        ("/pages/icon.svg", "image/svg+xml"),
     ],
 )
 def test_demo_runs_nothing_but_its_own_scripts(server: RunningServer, path: str, kind: str) -> None:

@@ -60,28 +60,54 @@ def description(settings: Settings) -> JsonObject:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "security": [{"basic": []}, {"token": []}],
-        "paths": {
-            **account_paths(),
-            **key_paths(),
-            **webhook_paths(),
-            COLLECTION: _collection(),
-            f"{COLLECTION}/{{document}}": _document(),
-            f"{COLLECTION}/{{document}}/Events": _events(),
-            **list_paths(),
-            **map_paths(),
-            **stream_paths(),
-            **permission_paths(),
-            "/healthz": _health("Healthz", "Whether the process lives", "alive", {}),
-            "/readyz": _health(
-                "Readyz",
-                "Whether requests can be served",
-                "ready",
-                {"503": ref("responses", "503")},
-            ),
-        },
+        "paths": _tagged(
+            {
+                **account_paths(),
+                **key_paths(),
+                **webhook_paths(),
+                COLLECTION: _collection(),
+                f"{COLLECTION}/{{document}}": _document(),
+                f"{COLLECTION}/{{document}}/Events": _events(),
+                **list_paths(),
+                **map_paths(),
+                **stream_paths(),
+                **permission_paths(),
+                "/healthz": _health("Healthz", "Whether the process lives", "alive", {}),
+                "/readyz": _health(
+                    "Readyz",
+                    "Whether requests can be served",
+                    "ready",
+                    {"503": ref("responses", "503")},
+                ),
+            }
+        ),
         "webhooks": webhook_requests(),
         "components": schemas.components(settings),
     }
+
+
+def _tagged(paths: JsonObject) -> JsonObject:
+    """The paths; each operation has the tag under which viewers list it."""
+    return {
+        path: {
+            name: {"tags": [_tag_of(path)], **part} if name in _METHODS else part
+            for name, part in operations.items()
+        }
+        for path, operations in paths.items()
+    }
+
+
+_METHODS = {"get", "post", "put", "patch", "delete"}
+
+
+def _tag_of(path: str) -> str:
+    """What a path is about; the permissions of an object have a tag of their own."""
+    names = [segment for segment in path.split("/") if segment and not segment.startswith("{")]
+    if names[0] != "v1":
+        return "Health"
+    if "Permissions" in names:
+        return "Permissions"
+    return names[2] if len(names) > 2 else names[1]
 
 
 def _collection() -> JsonObject:

@@ -17,6 +17,7 @@ from syncline_server.auth.reserved_identities import RESERVED, is_reserved
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.networks import Network
 from syncline_server.http.loopback import is_local
+from syncline_server.http.pages import PAGE_HEADERS, PAGES, SWAGGER_UI
 
 __all__ = ["routes"]
 
@@ -52,7 +53,12 @@ def routes(
 
     `demo_client_networks`: networks that get demo tokens, in addition to this machine.
     """
-    return [*_client_routes(), *(_demo_routes(credentials, demo_client_networks) if demo else [])]
+    return [
+        *_client_routes(),
+        Mount("/pages", _Files(PAGES, PAGE_HEADERS)),
+        Mount("/swagger-ui", _Files(SWAGGER_UI, PAGE_HEADERS)),
+        *(_demo_routes(credentials, demo_client_networks) if demo else []),
+    ]
 
 
 def _client_routes() -> list[BaseRoute]:

@@ -22,7 +22,7 @@
 --                                                        identity may not read it
 --            {"full", header …, limit}                   `limit` ("max_items" | "max_bytes") does not allow it
 
-local collection, refusal = target()
+local collection, refusal, rights = target()
 if not collection then
   if refusal[STATUS] == 'absent' then
     -- Entries of the index of expiries whose collection is gone would be swept again and again.
@@ -35,8 +35,8 @@ if not collection then
   return refusal
 end
 local sid = collection[SID]
-local counts = load_counts(sid)
-local shows = bit.band(rights_for(sid) or 0, READ_RIGHT) ~= 0
+local counts = counts_of(collection)
+local shows = bit.band(rights, READ_RIGHT) ~= 0
 local requests, keys = cjson.decode(arguments.writes), {}
 for _, request in ipairs(requests) do
   keys[#keys + 1] = request.k

@@ -26,7 +26,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 DATA = ("/v1/Services", "/v1/Services/default/Documents", "/openapi.json", "/healthz", "/readyz")
 ERRORS = ("/none", "/v1/Services/default/Documents/none", "/v1/Services/none")
-PAGES = ("/demo", "/demo/demo.js", "/demo/demo.css", "/demo/icon.svg")
+PAGES = ("/demo", "/demo/demo.js", "/demo/demo.css", "/pages/icon.svg")
 SCRIPTS = ("/syncline.js", "/syncline/client.js")
 
 

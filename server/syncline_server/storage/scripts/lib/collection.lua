@@ -9,21 +9,31 @@
 
 local EXPIRIES = tag .. ':expiries'
 
-local function load_counts(sid)
-  local f = redis.call('HMGET', HEADER .. sid, 'i', 'l', 'z', 'h')
-  return {next_index = tonumber(f[1] or 0), live = tonumber(f[2] or 0), bytes = tonumber(f[3] or 0),
-          horizon = tonumber(f[4] or 0)}
+-- In the order of `COUNT_FIELDS` (object.lua).
+local COUNTS = {'next_index', 'live', 'bytes', 'horizon'}
+
+local function counts_of(collection)
+  local counts = {}
+  for index, name in ipairs(COUNTS) do
+    counts[name] = tonumber(collection.counts[index] or 0)
+  end
+  return counts
 end
 
 -- Tombstones that one write drops beyond the number that it adds, at most: a collection over its limits gets below them write
 -- by write, and never further above.
-local TOMBSTONES_AT_ONCE = 16
+local TOMBSTONES_AT_ONCE <const> = 16
+local PRUNE_EVERY <const> = 16
 
 -- Drops tombstones that are too old or too many. A reader from before them starts again (`horizon`): never a silent gap.
 -- `added`: how many this write has added.
 local function prune_tombstones(sid, counts, added)
   local REMOVED = items_key('removed', sid)
-  local excess = redis.call('ZCARD', REMOVED) - arguments.max_tombstones
+  local count = redis.call('ZCARD', REMOVED)
+  if count == 0 then
+    return
+  end
+  local excess = count - arguments.max_tombstones
   local before = (now() - arguments.tombstone_ms) * REVISIONS_PER_MS
   local oldest = redis.call('ZRANGE', REMOVED, 0, TOMBSTONES_AT_ONCE + added - 1, 'WITHSCORES')
   local keys = {}
@@ -91,7 +101,8 @@ local function write_changes(collection, counts, changes, least)
     item.born = item.born or item.revision
     item.updated, item.mark = now(), arguments.mark
     item.writer = item.writer or (change.expired and 'system' or arguments.identity)
-    records[2 * index - 1], records[2 * index] = item.key, pack_item(item)
+    change.record = pack_item(item)
+    records[2 * index - 1], records[2 * index] = item.key, change.record
   end
   -- The write that decides. All records in one command: Redis takes all of them or none. What follows goes through `also`.
   redis.call('HSET', items_key('items', sid), unpack(records))
@@ -132,7 +143,10 @@ local function write_changes(collection, counts, changes, least)
   also_all('ZREM', REMOVED, revived)
   also_all('ZREM', EXPIRIES, endless)
   also_all('ZADD', EXPIRIES, due)
-  also(prune_tombstones, sid, counts, #buried / 2)
+  -- A write that adds no tombstone seldom looks at them, because that costs as much as its own index.
+  if #buried > 0 or arguments.random % PRUNE_EVERY == 0 then
+    also(prune_tombstones, sid, counts, #buried / 2)
+  end
 
   collection[REVISION], collection[UPDATED], collection[MARK] = text(last), text(now()), arguments.mark
   collection[WRITER] = changes[#changes].item.writer
@@ -140,9 +154,16 @@ local function write_changes(collection, counts, changes, least)
   if ttl then
     collection[EXPIRES] = ttl == '0' and '' or text(now() + ttl * 1000)
   end
-  also(redis.call, 'HSET', HEADER .. sid, 'r', collection[REVISION], 'u', collection[UPDATED], 'w', collection[WRITER],
-       'm', collection[MARK], 'x', collection[EXPIRES], 'i', text(counts.next_index), 'l', text(counts.live),
-       'z', text(counts.bytes), 'h', text(counts.horizon))
+  local fields = {'r', collection[REVISION], 'u', collection[UPDATED], 'w', collection[WRITER], 'm', collection[MARK]}
+  if ttl then
+    append(fields, 'x', collection[EXPIRES])
+  end
+  for index, name in ipairs(COUNTS) do
+    if counts[name] ~= tonumber(collection.counts[index] or 0) then
+      append(fields, COUNT_FIELDS[index], text(counts[name]))
+    end
+  end
+  also_all('HSET', HEADER .. sid, fields)
   if ttl and collection[EXPIRES] ~= '' then
     also(redis.call, 'ZADD', EXPIRIES, collection[EXPIRES], sid)
   elseif ttl then
@@ -156,7 +177,7 @@ local function changes_reply(collection, changes, data)
   for _, change in ipairs(changes) do
     local n = #answer
     answer[n + 1], answer[n + 2], answer[n + 3] = change.kind, change.expired and '1' or '', change.item.key
-    answer[n + 4] = pack_item(change.item, data)
+    answer[n + 4] = data and pack_item(change.item, data) or change.record
     answer[n + 5] = data or (not change.item.data and change.before and change.before.data) or ''
   end
   return answer
@@ -187,5 +208,5 @@ local function announce_changes(collection, previous, changes)
     queue_item_webhook(collection, change, data)
   end
   announce(collection[SID], {kind = 'items', name = collection[NAME], revision = collection[REVISION], previous = previous,
-                            at = text(now()), by = collection[WRITER], expires = collection[EXPIRES], changes = heads}, table.concat(bodies))
+                            at = collection[UPDATED], by = collection[WRITER], expires = collection[EXPIRES], changes = heads}, table.concat(bodies))
 end

@@ -25,10 +25,14 @@ local SID_LENGTH <const> = 34
 
 local HEADER = tag .. ':' .. TYPE .. ':'
 
--- The object with this SID; nil if there is none.
+-- What the header of a collection has beside (collection.lua).
+local COUNT_FIELDS = PARTS ~= '' and {'i', 'l', 'z', 'h'} or {}
+
+-- The object with this SID; nil if there is none. Its `counts` are the values of `COUNT_FIELDS`: Redis does not reply them.
 local function load(sid)
-  local f = redis.call('HMGET', HEADER .. sid, 'n', 'r', 'd', 'c', 'u', 'x', 'b', 'w', 'm')
-  return f[2] and {'ok', sid, f[1], f[2], f[3] or '', f[4], f[5], f[6], f[7], f[8], f[9]}
+  local f = redis.call('HMGET', HEADER .. sid, 'n', 'r', 'd', 'c', 'u', 'x', 'b', 'w', 'm', unpack(COUNT_FIELDS))
+  return f[2] and {'ok', sid, f[1], f[2], f[3] or '', f[4], f[5], f[6], f[7], f[8], f[9],
+                   counts = COUNT_FIELDS[1] and {unpack(f, 10)}}
 end
 
 -- The SID of the unique name, or a pointer: the object with that name lives in another bucket, which no script can reach on a

@@ -2,7 +2,7 @@
 --
 -- if_match  revision that the object must be at; absent = any
 
--- Returns the object; or nil and the reply of a write that is refused:
+-- Returns the object, nil and the caller's rights for it; or nil and the reply of a write that is refused:
 --   as `earlier_answer`
 --   {"moved", pointer}  the object with that name lives in another bucket
 --   {"absent", name}    name: of an expired object that was removed here, while another bucket still has its pointer; else ""
@@ -33,5 +33,5 @@ local function target()
     object[STATUS] = 'mismatch'
     return nil, bit.band(rights, READ_RIGHT) ~= 0 and object or {'mismatch'}
   end
-  return object
+  return object, nil, rights
 end

@@ -1,0 +1,77 @@
+"""How Sphinx builds the documentation (`make docs`)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+
+import syncline_protocol
+
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+
+project = "Syncline"
+author = "the Syncline authors"
+copyright = author
+version = release = syncline_protocol.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    # Sections like "Raises:" of docstrings.
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+]
+exclude_patterns = ["build", "node_modules", "reference/javascript/index.md"]
+
+html_theme = "furo"
+html_title = f"Syncline {version}"
+html_static_path = ["static"]
+html_css_files = ["details.css"]
+html_copy_source = False
+html_show_sourcelink = False
+
+# The anchors that a source browser gives to headings, so that one link serves both.
+myst_heading_anchors = 4
+
+# Docstrings mark code with single backticks.
+default_role = "code"
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True, "inherited-members": "Exception, str, tuple"}
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+
+PAGES_OF_FILES = {"CHANGELOG.md": "changelog", "CONTRIBUTING.md": "contributing"}
+"""Files of the repository's root, and the pages that show them."""
+
+_LINK = re.compile(r"\[([^\]]*)\]\((?![a-z]+:|#)([^)#\s]+)(#[^)]*)?\)")
+
+
+def show_file_of_root(app: Sphinx, page: str, source: list[str]) -> None:
+    """Give a page of `PAGES_OF_FILES` its text, and let the links of each page stay in the site."""
+    folder = (DOCS / page).parent
+    for name, shown_by in PAGES_OF_FILES.items():
+        if page == shown_by:
+            folder = ROOT
+            source[0] = (ROOT / name).read_text()
+    source[0] = _LINK.sub(lambda link: _link_in_site(link, folder), source[0])
+
+
+def _link_in_site(link: re.Match[str], folder: Path) -> str:
+    """The link; plain text where it leads to a file that the site does not have."""
+    text, target, anchor = link.groups(default="")
+    path = (folder / target).resolve()
+    if path.parent == ROOT and path.name in PAGES_OF_FILES:
+        return f"[{text}](/{PAGES_OF_FILES[path.name]}.md{anchor})"
+    if path.is_relative_to(DOCS):
+        return f"[{text}](/{path.relative_to(DOCS)}{anchor})"
+    return text
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register what this file adds to Sphinx."""
+    app.connect("source-read", show_file_of_root)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

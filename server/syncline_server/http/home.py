@@ -1,0 +1,62 @@
+"""`/`: what runs here; and `/docs`: the REST API in a viewer."""
+
+from __future__ import annotations
+
+from html import escape
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from syncline_protocol import __version__
+from syncline_server.backend import Backend
+
+from .pages import page_reply, prefers_page
+from .responses import json_reply
+from .routing import Route
+
+__all__ = ["routes"]
+
+
+def routes(backend: Backend) -> list[Route]:
+    """`/` as a page, or as JSON for clients that ask for it, and `/docs`."""
+    demo = backend.settings.demo
+
+    async def home(request: Request) -> Response:
+        ready = not backend.problems()
+        if not prefers_page(request, by_default=True):
+            about = {
+                "name": "syncline",
+                "version": __version__,
+                "status": "ready" if ready else "unavailable",
+                "links": {name: address for name, (address, _, _) in _links(demo).items()},
+            }
+            return json_reply(about, headers={"Vary": "Accept"})
+        values = {
+            "version": escape(__version__),
+            "state": "ready" if ready else "unavailable",
+            "health": "Ready" if ready else "Not ready: see the readiness check",
+            "links": "\n        ".join(
+                f'<li><a href="{address}"><strong>{title}</strong> {text}</a></li>'
+                for address, title, text in _links(demo).values()
+            ),
+        }
+        return page_reply("home.html", values)
+
+    async def docs(_: Request) -> Response:
+        return page_reply("docs.html", {})
+
+    return [Route("/", {"GET": home}), Route("/docs", {"GET": docs})]
+
+
+def _links(demo: bool) -> dict[str, tuple[str, str, str]]:
+    """Address, title and description of what can be opened here, by name."""
+    links = {
+        "demo": ("/demo", "Demo", "Documents and a board of cards, the same in two windows"),
+        "docs": ("/docs", "REST API", "Every operation, to read and to try"),
+        "openapi": ("/openapi.json", "OpenAPI", "The same for machines"),
+        "client": ("/syncline.js", "Browser client", "One module, no build step"),
+        "readiness": ("/readyz", "Readiness", "Whether requests can be served now, and why not"),
+    }
+    if not demo:
+        del links["demo"]
+    return links
