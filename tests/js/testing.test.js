@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -168,5 +168,19 @@ test("its types fit its names, and refuse wrong programs", async (t) => {
   await writeFile(join(directory, "package.json"), '{ "type": "module" }');
   await run(join(root, "node_modules/.bin/tsc"), [...options, "right.ts"], { cwd: directory }).catch(
     (error) => assert.fail(error.stdout),
+  );
+});
+
+test("the package has its modules and types, in the version of the client", async () => {
+  const directory = join(root, "clients/testing");
+  const read = async (path) => JSON.parse(await readFile(join(root, path), "utf8"));
+  const [own, client] = [await read("clients/testing/package.json"), await read("clients/js/package.json")];
+  assert.equal(own.version, client.version);
+  const { stdout } = await run("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: directory });
+  const [{ files }] = JSON.parse(stdout);
+  const sources = ["command.js", "index.d.ts", "index.js", "server.js", "token.js"];
+  assert.deepEqual(
+    files.map(({ path }) => path).sort(),
+    ["README.md", "package.json", ...sources.map((name) => `src/${name}`)],
   );
 });
