@@ -76,8 +76,9 @@ class TokenTimer:
             return
         left = self._expires_at - clock.now()
         self._timer.cancel()
-        if left <= -self._leeway:
-            self._timer = self._timers.call_later(0, self._on_expiry)
+        was_notified = self._timer.callback == self._on_expiry
+        if was_notified or left <= -self._leeway:
+            self._timer = self._timers.call_later(left + self._leeway, self._on_expiry)
         elif left <= self._notice_period:
             self._notice_period = left
             self._timer = self._timers.call_later(0, self._give_notice)
