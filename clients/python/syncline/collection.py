@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic
 
 import orjson
 
 from .attempts import make_op
 from .batch import Batch
-from .collection_subscription import CollectionSubscription, Listener
+from .collection_listener import Listener
+from .collection_subscription import CollectionSubscription
 from .emitter import Emitter
 from .encoding import encode_data
 from .errors import NotFound
@@ -20,7 +21,7 @@ from .header import JsonObject
 from .item import Item, K
 from .item_events import COLLECTION_EVENTS, CollectionEvent, merge_collection_event
 from .item_types import CollectionType
-from .mutation import Mutator, repeat_until_first
+from .mutation import repeat_until_first
 from .mutation_queue import MutationQueue
 from .open_objects import OpenObjects
 from .pages import PAGE_SIZE, Order, Page, walk
@@ -29,6 +30,9 @@ from .patches import encode_rule, shallow_merge
 from .replica import Replica
 
 __all__ = ["Collection"]
+
+ABSENT = "-1"
+"""As `if_match`: there must be no such item."""
 
 
 class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Generic[K]):
@@ -46,6 +50,8 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         ConnectionLost, Unauthorized: the client is permanently disconnected.
     """
 
+    ttl_verb = "ttl_collection"
+    remove_verb = "remove_collection"
     collection_type: ClassVar[CollectionType]
 
     def __init__(
@@ -122,38 +128,6 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         # Checked here, so that an error message names the place within `changes`.
         encode_data(changes, self._objects.limits.item)
         return await self.patch(key, operations=shallow_merge(changes), ttl=ttl)
-
-    async def mutate(self, key: K, fn: Mutator, *, ttl: int | None = None) -> Item[K]:
-        """Compute new data of an item from the newest and write it; retry if another was first.
-
-        Args:
-            fn: as in `mutate` of a document. It must not call `mutate` for the same item.
-            ttl: as in `set`.
-
-        Returns:
-            the item as written; the newest item if `fn` returned None.
-
-        Raises:
-            NotFound: there is no such item.
-            RevisionMismatch: other writers were first until `mutate_timeout` had passed.
-            UsageError: `mutate` was called inside `mutate` of this item.
-        """
-        self._check_open()
-        self._check_key(key)
-        deadline = asyncio.get_running_loop().time() + self._objects.options.mutate_timeout
-        queue = self._subscription.mutations.setdefault(key, MutationQueue())
-
-        async def attempt() -> Item[K]:
-            newest = await self[key]
-            data = fn(newest.data)
-            if inspect.isawaitable(data):
-                data = await data
-            if data is None:
-                return newest
-            return await self.set(key, data, if_match=newest.revision, ttl=ttl)
-
-        async with queue.turn():
-            return await repeat_until_first(attempt, deadline)
 
     async def patch(
         self,
@@ -275,8 +249,33 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         self._check_open()
         return Replica(self._objects, self._subscription, self.part)
 
+    async def _mutate(self, key: K, fn: Callable[[Any], Any], ttl: int | None) -> Item[K]:
+        """As `mutate` of a map or list; `fn` is called with None for an item to create."""
+        self._check_open()
+        self._check_key(key)
+        deadline = asyncio.get_running_loop().time() + self._objects.options.mutate_timeout
+        queue = self._subscription.mutations.setdefault(key, MutationQueue())
+
+        async def attempt() -> Item[K]:
+            newest: Item[K] | None
+            if self.collection_type.creates_items:
+                newest = await self.get(key)
+            else:
+                newest = await self[key]
+            data = fn(None if newest is None else newest.data)
+            if inspect.isawaitable(data):
+                data = await data
+            if data is None:
+                # Without an item there is none to return: the read raises.
+                return newest or await self[key]
+            condition = ABSENT if newest is None else newest.revision
+            return await self.set(key, data, if_match=condition, ttl=ttl)
+
+        async with queue.turn():
+            return await repeat_until_first(attempt, deadline)
+
     def _check_key(self, key: Any) -> None:
-        """Raise `InvalidRequest` if `key` cannot be a key: `remove` without one removes all."""
+        """Raise `InvalidRequest` if `key` cannot be a key."""
         raise NotImplementedError
 
     async def _write_data(
@@ -300,6 +299,8 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         self._check_open()
         with self._subscription.writing():
             item: Item[K] | None = await self._request(verb, take, **members, op=make_op())
+        if item is None and verb != "remove":
+            await self._subscription.read_written([members[self.collection_type.key_name]])
         return item
 
     async def _send_batch(
@@ -321,4 +322,7 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
                 collection_ttl=collection_ttl,
                 op=make_op(),
             )
+        name = self.collection_type.key_name
+        unknown = [each for each in operations if each["op"] != "remove" and "data" not in each]
+        await self._subscription.read_written([each[name] for each in unknown])
         return revisions

@@ -10,12 +10,15 @@ from typing import TypeVar
 from .errors import RevisionMismatch
 from .header import JsonObject
 
-__all__ = ["Mutator", "repeat_until_first"]
+__all__ = ["MapMutator", "Mutator", "repeat_until_first"]
 
 T = TypeVar("T")
 
 Mutator = Callable[[JsonObject], JsonObject | None | Awaitable[JsonObject | None]]
 """Called with the data; returns the new data, or None to write nothing. Sync or async."""
+
+MapMutator = Callable[[JsonObject | None], JsonObject | None | Awaitable[JsonObject | None]]
+"""As `Mutator`, for an item of a map: called with None if there is no such item."""
 
 MUTATE_PAUSE = 0.01
 MUTATE_PAUSE_LIMIT = 0.5
