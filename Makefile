@@ -23,7 +23,7 @@ PYTEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadsco
 # Passed on to `syncline serve` by run, and to pytest by test.
 ARGS ?=
 
-.PHONY: help install run node browser lint format check test test-units test-python test-js test-cluster docs bench build check-wheel requirements clean
+.PHONY: help install run node browser lint format check test test-units test-python test-js test-cluster docs bench build build-npm check-wheel requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,7 @@ lint: install node ## Check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	node_modules/.bin/tsc -p clients/js
+	node_modules/.bin/tsc -p tests/types
 
 format: install ## Rewrite the sources in the style that lint checks
 	$(BIN)/ruff check --fix
@@ -80,6 +81,11 @@ build: install ## Build the wheels and the source distributions, of the client a
 	$(BIN)/python -m build --no-isolation --outdir dist .
 	$(BIN)/python -m build --no-isolation --outdir dist server
 
+build-npm: node ## Build the npm packages of the browser client and of the helper for tests, their tarballs into dist/
+	mkdir -p dist
+	cd clients/js && npm pack --no-update-notifier --pack-destination ../../dist
+	cd clients/testing && npm pack --no-update-notifier --pack-destination ../../dist
+
 check-wheel: build ## Install the wheels in a clean environment and serve the demo from them
 	scripts/check-wheel dist/*.whl
 
@@ -90,7 +96,7 @@ requirements: ## Compile the requirements files again, keeping versions that sti
 	$(UV_COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 
 clean: ## Remove everything that can be built again
-	rm -rf .venv node_modules bench/node_modules bench/build docs/node_modules docs/build docs/reference/javascript dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv node_modules bench/node_modules bench/build docs/node_modules docs/build docs/reference/javascript dist clients/js/dist clients/js/types .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(BIN)/python:
 	@scripts/create-venv .venv

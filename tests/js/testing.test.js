@@ -184,3 +184,15 @@ test("the package has its modules and types, in the version of the client", asyn
     ["README.md", "package.json", ...sources.map((name) => `src/${name}`)],
   );
 });
+
+test("Vitest runs the same tests", async () => {
+  const { stdout } = await run(
+    join(root, "node_modules/.bin/vitest"),
+    ["run", "--reporter=json", "--testTimeout=60000", "--hookTimeout=60000"],
+    {
+      cwd: join(root, "tests/js/vitest"),
+      env: { ...process.env, SYNCLINE_COMMAND: `"${join(bin, "syncline")}"` },
+    },
+  ).catch((error) => assert.fail(`${error.stdout}${error.stderr}`));
+  assert.equal(JSON.parse(stdout).numPassedTests, 1);
+});

@@ -27,11 +27,12 @@ import { TokenSource } from "./token.js";
 /** @import { Token } from "./token.js" */
 
 /**
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {object} OpenDocumentOptions
  * @property {string} [id] SID or unique name; without it, a document without a name is created
  * @property {"open_or_create" | "open_existing" | "create_new"} [mode] by default
  *   `open_or_create`, or `create_new` without `id`
- * @property {JsonObject} [data] initial data if the document is created
+ * @property {T} [data] initial data if the document is created
  * @property {number} [ttl] time to live in seconds if the document is created; 0: never expires
  * @property {AbortSignal} [signal] aborting it cancels the call, which is rejected with its reason;
  *   the client unsubscribes, but a document that was created stays
@@ -64,14 +65,27 @@ import { TokenSource } from "./token.js";
  */
 
 /**
- * A connection to a server that reconnects after each break, and the open documents.
+ * Events of a client, by name.
  *
- * @extends {Emitter<{
+ * @typedef {{
  *   connectionStateChanged: ConnectionState,
  *   connectionError: ConnectionError,
  *   tokenAboutToExpire: void,
  *   tokenExpired: void,
- * }>}
+ * }} ClientEvents
+ */
+
+const NAMES = /** @type {const} */ ([
+  "connectionStateChanged",
+  "connectionError",
+  "tokenAboutToExpire",
+  "tokenExpired",
+]);
+
+/**
+ * A connection to a server that reconnects after each break, and the open documents.
+ *
+ * @extends {Emitter<ClientEvents>}
  */
 export class Client extends Emitter {
   /** The names of the events. */
@@ -82,6 +96,7 @@ export class Client extends Emitter {
 
   #connection;
   #objects;
+  #log;
 
   /**
    * Connects at once, and reconnects after each break, with random, growing pauses.
@@ -89,24 +104,36 @@ export class Client extends Emitter {
    * @param {Token} token an access token, or a function, sync or async, that returns a fresh one;
    *   the client calls it on each connect, and when the token is about to expire
    * @param {ClientOptions} [options]
-   * @throws {TypeError} `token` or `url` is invalid
+   * @throws {TypeError} `token`, `url` or `debug` is invalid
    */
   constructor(token, options = {}) {
     super();
     const complete = withDefaults(options);
-    this.#connection = new Connection(parseServer(options.url), new TokenSource(token), complete, {
+    const server = parseServer(options.url);
+    const { log } = complete;
+    this.#log = log;
+    this.#connection = new Connection(server, new TokenSource(token), complete, {
       onEvent: (message, mayBeEarly) => this.#onEvent(message, mayBeEarly),
       onConnected: () => this.#objects.resubscribe(),
-      onState: (state) => this.emit("connectionStateChanged", state),
+      onState: (state) => {
+        log?.state(state, this.transport);
+        this.emit("connectionStateChanged", state);
+      },
       onBroken: (error, isTerminal) => this.#onBroken(error, isTerminal),
     });
     this.#objects = new OpenObjects(this.#connection, complete);
+    log?.note(`client ${Client.version} of ${server.httpUrl}, transport ${complete.transport}`);
     this.#connection.start();
   }
 
   /** Version of this module. */
   static get version() {
     return "0.1.0";
+  }
+
+  /** @internal @protected @override */
+  get names() {
+    return NAMES;
   }
 
   /** @returns {ConnectionState} */
@@ -127,9 +154,10 @@ export class Client extends Emitter {
   /**
    * Open a document: fetch or create it, and subscribe to it.
    *
-   * @param {string | OpenDocumentOptions} [document] SID or unique name, or options; without it, a
-   *   document without a name is created
-   * @returns {Promise<SyncDocument>} rejected with a `SynclineError`: 404 the document does not
+   * @template {JsonObject} [T=JsonObject] type of the data, as the application knows it
+   * @param {string | OpenDocumentOptions<NoInfer<T>>} [document] SID or unique name, or options;
+   *   without it, a document without a name is created
+   * @returns {Promise<SyncDocument<T>>} rejected with a `SynclineError`: 404 the document does not
    *   exist and must not be created, 409 the name is taken, and as in `SyncDocument`. On 429 and
    *   503 the client tries again, up to `requestTimeout`
    */
@@ -147,9 +175,10 @@ export class Client extends Emitter {
   /**
    * Open a map: fetch or create it, and subscribe to it.
    *
+   * @template {JsonObject} [T=JsonObject] type of the data of an item
    * @param {string | (OpenOptions & MapPart)} [map] SID or unique name, or options; without it, a
    *   map without a name is created
-   * @returns {Promise<SyncMap>} rejected as in `document`
+   * @returns {Promise<SyncMap<T>>} rejected as in `document`
    */
   async map(map) {
     const { given, ...opening } = openingOf("map", map);
@@ -162,9 +191,10 @@ export class Client extends Emitter {
   /**
    * Open a list: fetch or create it, and subscribe to it.
    *
+   * @template {JsonObject} [T=JsonObject] type of the data of an item
    * @param {string | (OpenOptions & ListPart)} [list] SID or unique name, or options; without it, a
    *   list without a name is created
-   * @returns {Promise<SyncList>} rejected as in `document`
+   * @returns {Promise<SyncList<T>>} rejected as in `document`
    */
   async list(list) {
     const { given, ...opening } = openingOf("list", list);
@@ -177,9 +207,10 @@ export class Client extends Emitter {
   /**
    * Open a stream: fetch or create it, and subscribe to its messages.
    *
+   * @template {JsonObject} [T=JsonObject] type of the data of a message
    * @param {string | OpenOptions} [stream] SID or unique name, or options; without it, a stream
    *   without a name is created
-   * @returns {Promise<SyncStream>} rejected as in `document`
+   * @returns {Promise<SyncStream<T>>} rejected as in `document`
    */
   async stream(stream) {
     const { id, given, members } = openingOf("stream", stream);
@@ -189,7 +220,8 @@ export class Client extends Emitter {
       subscribe: (ok, options) => new StreamSubscription(ok, options),
     };
     const all = { stream: id ?? NAMELESS, ...members };
-    const attach = (/** @type {StreamSubscription} */ each) => new SyncStream(this.#objects, each);
+    const attach = (/** @type {StreamSubscription} */ each) =>
+      /** @type {SyncStream<T>} */ (new SyncStream(this.#objects, each));
     return this.#objects.open(kind, all, attach, given.signal);
   }
 
@@ -234,6 +266,7 @@ export class Client extends Emitter {
    * @param {boolean} mayBeEarly
    */
   #onEvent(message, mayBeEarly) {
+    this.#log?.event(message);
     if (message.event === "token_about_to_expire") {
       this.emit("tokenAboutToExpire", undefined);
       void this.#connection.renewToken();
@@ -247,6 +280,7 @@ export class Client extends Emitter {
    * @param {boolean} isTerminal
    */
   #onBroken(error, isTerminal) {
+    this.#log?.broken(error, isTerminal);
     this.emit("connectionError", {
       terminal: isTerminal,
       message: error.message,

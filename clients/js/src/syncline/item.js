@@ -12,7 +12,11 @@ import { checkRevision, memberOf } from "./header.js";
  * }} ItemMembers
  */
 
-/** One state of an item (docs/protocol.md, section 2); immutable. */
+/**
+ * One state of an item (docs/protocol.md, section 2); immutable.
+ *
+ * @template {JsonObject} [T=JsonObject] type of the data
+ */
 export class Item {
   #members;
   #data;
@@ -32,9 +36,9 @@ export class Item {
     return this.#members.id;
   }
 
-  /** The data; a copy that the caller may change. @returns {any} */
+  /** The data; a copy that the caller may change. @returns {T} */
   get data() {
-    return this.#data.copy();
+    return /** @type {T} */ (this.#data.copy());
   }
 
   /** Alias of `data`. */
@@ -109,7 +113,19 @@ export class Item {
   }
 }
 
-/** An item of a map. */
+/**
+ * What names an item: the key in a map, the index in a list.
+ *
+ * @template {Item} I
+ * @typedef {I extends MapItem ? string : I extends ListItem ? number : string | number} ItemId
+ */
+
+/**
+ * An item of a map.
+ *
+ * @template {JsonObject} [T=JsonObject]
+ * @extends {Item<T>}
+ */
 export class MapItem extends Item {
   /** @returns {string} */
   get key() {
@@ -117,7 +133,12 @@ export class MapItem extends Item {
   }
 }
 
-/** An item of a list. */
+/**
+ * An item of a list.
+ *
+ * @template {JsonObject} [T=JsonObject]
+ * @extends {Item<T>}
+ */
 export class ListItem extends Item {
   /** The place in the list; it never changes, and is never given again. @returns {number} */
   get index() {

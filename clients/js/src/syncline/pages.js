@@ -20,7 +20,7 @@
 /** @type {Record<string, "asc" | "desc">} */
 const OPPOSITE = { asc: "desc", desc: "asc" };
 
-/** One page of items. @template {Item} I */
+/** One page of items. @template {Item} [I=Item] */
 export class Paginator {
   #read;
   #order;

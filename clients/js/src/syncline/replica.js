@@ -3,14 +3,14 @@
 import { Backoff } from "./backoff.js";
 import { Emitter } from "./emitter.js";
 import { SynclineError } from "./errors.js";
+import { REPLICA_NAMES } from "./item-events.js";
 import { compareKeys } from "./part.js";
 import { ReplicaItems } from "./replica-items.js";
 import { Deferred, ignore, sleep } from "./timing.js";
 
 /** @import { CollectionSubscription } from "./collection-subscription.js" */
-/** @import { Item } from "./item.js" */
-/** @import { ItemAddedEvent, ItemChange, ItemRemovedEvent, ItemUpdatedEvent } from "./item-events.js" */
-/** @import { ObjectRemovedEvent } from "./object-events.js" */
+/** @import { Item, ItemId } from "./item.js" */
+/** @import { ItemChange, ReplicaEvents } from "./item-events.js" */
 /** @import { OpenObjects } from "./open-objects.js" */
 /** @import { Part } from "./part.js" */
 /** @import { JsonObject } from "./protocol.js" */
@@ -31,13 +31,8 @@ const DISCARDED = new SynclineError("the items are read again");
  * emitted after the replica has changed; not for what the first pages bring. After a break it
  * catches up, and announces the differences.
  *
- * @template {Item} I
- * @extends {Emitter<{
- *   itemAdded: ItemAddedEvent<I>,
- *   itemUpdated: ItemUpdatedEvent<I>,
- *   itemRemoved: ItemRemovedEvent,
- *   removed: ObjectRemovedEvent,
- * }>}
+ * @template {Item} [I=Item]
+ * @extends {Emitter<ReplicaEvents<I>>}
  */
 export class Replica extends Emitter {
   #objects;
@@ -95,6 +90,11 @@ export class Replica extends Emitter {
     void this.#readAll();
   }
 
+  /** @internal @protected @override */
+  get names() {
+    return REPLICA_NAMES;
+  }
+
   /** Resolved when all items are here; rejected if that cannot be. @returns {Promise<void>} */
   get ready() {
     return this.#ready.promise;
@@ -110,19 +110,19 @@ export class Replica extends Emitter {
     return this.#items.size;
   }
 
-  /** @param {string | number} key the index of a list @returns {I | undefined} */
+  /** @param {ItemId<I>} key the index of a list @returns {I | undefined} */
   get(key) {
     return /** @type {I | undefined} */ (this.#items.get(key));
   }
 
-  /** @param {string | number} key */
+  /** @param {ItemId<I>} key */
   has(key) {
     return this.#items.get(key) !== undefined;
   }
 
-  /** The keys, or the indexes of a list, in order. @returns {(string | number)[]} */
+  /** The keys, or the indexes of a list, in order. @returns {ItemId<I>[]} */
   keys() {
-    return [...this.#items.keys()];
+    return /** @type {ItemId<I>[]} */ ([...this.#items.keys()]);
   }
 
   /** The items in the order of their keys. @returns {I[]} */
@@ -130,6 +130,7 @@ export class Replica extends Emitter {
     return /** @type {any} */ (this.#items.keys().map((key) => this.#items.get(key)));
   }
 
+  /** @returns {IterableIterator<I>} */
   [Symbol.iterator]() {
     return this.items()[Symbol.iterator]();
   }
