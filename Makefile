@@ -43,7 +43,7 @@ lint: install node ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	node_modules/.bin/tsc -p clients/js
+	for client in js react vue svelte; do node_modules/.bin/tsc -p clients/$$client; done
 	node_modules/.bin/tsc -p tests/types
 
 format: install ## Rewrite the sources in the style that lint checks
@@ -81,10 +81,9 @@ build: install ## Build the wheels and the source distributions, of the client a
 	$(BIN)/python -m build --no-isolation --outdir dist .
 	$(BIN)/python -m build --no-isolation --outdir dist server
 
-build-npm: node ## Build the npm packages of the browser client and of the helper for tests, their tarballs into dist/
+build-npm: node ## Build the npm packages of the browser client, the bindings and the helper for tests, their tarballs into dist/
 	mkdir -p dist
-	cd clients/js && npm pack --no-update-notifier --pack-destination ../../dist
-	cd clients/testing && npm pack --no-update-notifier --pack-destination ../../dist
+	cd clients && for client in js react vue svelte testing; do npm pack ./$$client --no-update-notifier --pack-destination ../dist; done
 
 check-wheel: build ## Install the wheels in a clean environment and serve the demo from them
 	scripts/check-wheel dist/*.whl
@@ -96,7 +95,7 @@ requirements: ## Compile the requirements files again, keeping versions that sti
 	$(UV_COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 
 clean: ## Remove everything that can be built again
-	rm -rf .venv node_modules bench/node_modules bench/build docs/node_modules docs/build docs/reference/javascript dist clients/js/dist clients/js/types .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv node_modules bench/node_modules bench/build docs/node_modules docs/build docs/reference/javascript dist clients/*/dist clients/*/types .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(BIN)/python:
 	@scripts/create-venv .venv

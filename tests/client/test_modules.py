@@ -10,9 +10,17 @@ PYTHON_ONLY = {"connector", "opening", "proxies"}
 """JavaScript connects in the constructor of `Client`, and opens objects in its methods; a browser
 chooses the proxy itself."""
 
-JAVASCRIPT_ONLY = {"data", "event_sources", "item_requests", "protocol", "queue", "wakeups"}
-"""What `syncline_protocol`, `asyncio` and bytes give to Python; what its handles and streams do
-themselves; and events that only a page has."""
+JAVASCRIPT_ONLY = {
+    "data",
+    "debug",
+    "event_sources",
+    "item_requests",
+    "protocol",
+    "queue",
+    "wakeups",
+}
+"""What `syncline_protocol`, `asyncio`, `logging` and bytes give to Python; what its handles and
+streams do themselves; and events that only a page has."""
 
 
 def python_names(folder: str) -> set[str]:

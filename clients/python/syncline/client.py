@@ -116,6 +116,7 @@ class Client:
         ttl: int | None = None,
         keys: Iterable[str] | None = None,
         prefix: str | None = None,
+        replica: bool = False,
     ) -> Map:
         """Open a map, or a part of it: fetch or create it, and subscribe to it.
 
@@ -124,12 +125,13 @@ class Client:
             mode, ttl: as in `document`.
             keys: keys of up to 256 items, existing or not: only their events come.
             prefix: only the events of items come whose key begins with it.
+            replica: True to read the first items in the same round trip, for `replica()`.
 
         Raises:
             NotFound, Conflict, InvalidRequest, Unavailable, RequestTimeout: as in `document`.
         """
         _check(map, mode, "map")
-        request = {"address": map, "mode": mode, "ttl": ttl}
+        request = {"address": map, "mode": mode, "ttl": ttl, "replica": replica}
         return await open_collection(self._objects, Map, Part.of(keys, prefix), request)
 
     async def list(
@@ -139,6 +141,7 @@ class Client:
         mode: Mode = "open_or_create",
         ttl: int | None = None,
         indexes: Iterable[int] | None = None,
+        replica: bool = False,
     ) -> List:
         """Open a list, or a part of it: fetch or create it, and subscribe to it.
 
@@ -146,12 +149,13 @@ class Client:
             list: SID or unique name; None creates a list without a name.
             mode, ttl: as in `document`.
             indexes: indexes of up to 256 items, existing or not: only their events come.
+            replica: as in `map`.
 
         Raises:
             NotFound, Conflict, InvalidRequest, Unavailable, RequestTimeout: as in `document`.
         """
         _check(list, mode, "list")
-        request = {"address": list, "mode": mode, "ttl": ttl}
+        request = {"address": list, "mode": mode, "ttl": ttl, "replica": replica}
         return await open_collection(self._objects, List, Part.of(indexes, None), request)
 
     async def stream(

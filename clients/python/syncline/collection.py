@@ -24,7 +24,7 @@ from .item_types import CollectionType
 from .mutation import repeat_until_first
 from .mutation_queue import MutationQueue
 from .open_objects import OpenObjects
-from .pages import PAGE_SIZE, Order, Page, walk
+from .pages import PAGE_SIZE, Order, Page, Read, checked, first_page, walk
 from .part import Part
 from .patches import encode_rule, shallow_merge
 from .replica import Replica
@@ -64,6 +64,8 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         )
         listener = Listener(part=part, emit=events.emit, end=events.end)
         super().__init__(objects, subscription, events, listener)
+        # Made with the reply to `open`, until the application asks for it.
+        self._prepared: Replica[K] | None = None
 
     async def get(self, key: K, default: Any = None) -> Item[K] | Any:
         """Read an item; return `default` if there is none."""
@@ -219,7 +221,7 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
             order: `asc` or `desc`.
             page_size: number of items that are read at once, 1 to 500.
         """
-        return walk(self.page(start, after=after, order=order, page_size=page_size))
+        return walk(first_page(self._reader(page_size), start, after, order))
 
     async def page(
         self,
@@ -229,25 +231,48 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         order: Order = "asc",
         page_size: int = PAGE_SIZE,
     ) -> Page[K]:
-        """Read one page of items; arguments as in `items`."""
+        """Read one page of items; arguments as in `items`.
 
-        def take(ok: JsonObject) -> Page[K]:
-            items = [Item.parse(each) for each in ok["items"]]
-            return Page(items=items, next_key=ok["next"], read=read_next)
-
-        async def read_next(key: K) -> Page[K]:
-            return await self.page(after=key, order=order, page_size=page_size)
-
-        bounds = {"from": start, "after": after, "order": order, "limit": page_size}
-        page: Page[K] = await self._request(
-            "items", take, **bounds, **self.part.members(self.collection_type.keys_name)
-        )
-        return page
+        A page that begins in the middle needs a second request, for `has_prev_page`.
+        """
+        return await checked(await first_page(self._reader(page_size), start, after, order))
 
     def replica(self) -> Replica[K]:
-        """Return a replica, which keeps the items in memory and current (see `Replica`)."""
+        """Return a replica, which keeps the items in memory and current (see `Replica`).
+
+        If this handle was opened with `replica=True`, the first one has its first items already.
+        """
         self._check_open()
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            return prepared
         return Replica(self._objects, self._subscription, self.part)
+
+    def prepare_replica(self, opened: JsonObject) -> None:
+        """Make a replica of the reply to `open`. Called with that reply, before any event."""
+        self._prepared = Replica(self._objects, self._subscription, self.part, opened=opened)
+
+    async def close(self) -> None:
+        """Close this handle and its listeners; the last handle unsubscribes. Safe to repeat."""
+        await super().close()
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            await prepared.close()
+
+    def _reader(self, page_size: int) -> Read[K]:
+        """What reads the pages of this handle's part."""
+        part = self.part.members(self.collection_type.keys_name)
+
+        def take(ok: JsonObject) -> tuple[list[Item[K]], K | None]:
+            return [Item.parse(each) for each in ok["items"]], ok["next"]
+
+        async def read(bounds: JsonObject, order: Order) -> tuple[list[Item[K]], K | None]:
+            page: tuple[list[Item[K]], K | None] = await self._request(
+                "items", take, **{"order": order, "limit": page_size, **bounds}, **part
+            )
+            return page
+
+        return read
 
     async def _mutate(self, key: K, fn: Callable[[Any], Any], ttl: int | None) -> Item[K]:
         """As `mutate` of a map or list; `fn` is called with None for an item to create."""

@@ -16,6 +16,7 @@ from .item_types import CollectionType
 from .object_state import Kind
 from .open_objects import OpenObjects
 from .part import Part
+from .replica import PAGE_LIMIT
 from .stream import Stream
 from .stream_subscription import StreamSubscription
 
@@ -29,7 +30,12 @@ Make = Callable[[OpenObjects, CollectionSubscription, Part], C]
 async def open_collection(
     objects: OpenObjects, make: type[C], part: Part, request: JsonObject
 ) -> C:
-    """Open a list or map; `request` has its address, `mode` and `ttl`."""
+    """Open a list or map.
+
+    Args:
+        request: its address, `mode` and `ttl`; `replica` is True to read the first page of items in
+            the same step.
+    """
     type_ = make.collection_type
     address, mode = request["address"], request["mode"]
     while mode != "create_new" and (existing := _find(objects, type_, address)) is not None:
@@ -46,17 +52,34 @@ async def open_collection(
             objects.take_back(handle.close())
             raise
 
+    opened: list[JsonObject] = []
+    is_replica = request["replica"]
+    # A server takes `deltas` only on a connection that asked for them.
+    members: JsonObject = {"items": {"limit": PAGE_LIMIT}} if is_replica else {"items": False}
+    if has_deltas := is_replica and objects.options.deltas:
+        members["deltas"] = True
+
     def subscribe(ok: JsonObject) -> CollectionSubscription:
+        opened.append(ok)
         header = Header.of(ok[type_.name])
-        return CollectionSubscription(type_, header, part, objects.options.event_queue)
+        subscription = CollectionSubscription(type_, header, part, objects.options.event_queue)
+        subscription.has_deltas = has_deltas
+        return subscription
+
+    def attach(subscription: CollectionSubscription) -> C:
+        handle = make(objects, subscription, part)
+        # Another `open` may have been faster: then its replica asks for its pages.
+        if is_replica and opened and "items" in opened[0]:
+            handle.prepare_replica(opened[0])
+        return handle
 
     return await objects.open(
         Kind(type=type_.name, subscribe=subscribe),
-        lambda subscription: make(objects, subscription, part),
+        attach,
         **{type_.name: address},
         mode=mode,
         ttl=request["ttl"],
-        items=False,
+        **members,
         **part.members(type_.keys_name),
         op=make_op(),
     )
