@@ -8,7 +8,7 @@ import orjson
 
 from support.vectors import each
 from syncline.collection_subscription import CollectionSubscription, Listener
-from syncline.header import Header
+from syncline.header import Header, JsonObject
 from syncline.item import Item
 from syncline.item_events import ItemAdded, ItemRemoved, ItemUpdated, Reset
 from syncline.item_types import MAP
@@ -72,7 +72,12 @@ class Scenario:
         self.announced = []
         getattr(self, f"_{step['do']}")(step)
 
-    def _announce(self, event: ItemAdded[str] | ItemUpdated[str] | ItemRemoved[str]) -> None:
+    def _announce(
+        self,
+        event: ItemAdded[JsonObject, str]
+        | ItemUpdated[JsonObject, str]
+        | ItemRemoved[JsonObject, str],
+    ) -> None:
         kind = event.name.removeprefix("item_")
         is_local = event.is_local
         self.announced.append([kind, event.key, event.order, is_local])

@@ -45,7 +45,7 @@ async def stored(map: Map) -> dict[str, str]:
     return {key: item.revision async for key, item in map.items()}
 
 
-async def equal(replica: Replica[str], map: Map) -> None:
+async def equal(replica: Replica[Any, str], map: Map) -> None:
     """Return when a replica is what the server has, with no writer left."""
     expected = await stored(map)
     with suppress(TimeoutError):
@@ -183,7 +183,7 @@ async def test_replicas_of_two_clients_end_with_the_servers_state(
         theirs = await bob.map(mine.sid)
         heard: dict[str, list[Any]] = {}
 
-        async def listen(replica: Replica[str]) -> None:
+        async def listen(replica: Replica[Any, str]) -> None:
             async for event in replica.events():
                 heard.setdefault(event.key, []).append(event)  # type: ignore[union-attr]
 

@@ -24,6 +24,8 @@ from .errors import (
     Forbidden,
     HandleClosed,
     InvalidRequest,
+    ModelMismatch,
+    NotAwaited,
     NotFound,
     RequestError,
     RequestTimeout,
@@ -48,12 +50,22 @@ from .events import (
 )
 from .header import JsonObject
 from .item import Item
-from .item_events import CollectionEvent, ItemAdded, ItemEvent, ItemRemoved, ItemUpdated, Reset
+from .item_events import (
+    CollectionEvent,
+    ItemAdded,
+    ItemEvent,
+    ItemRemoved,
+    ItemUpdated,
+    ListEvent,
+    MapEvent,
+    Reset,
+)
 from .list import List
 from .map import Map
 from .mutation import Mutator
 from .object_events import ExpiryChanged, ObjectRemoved
 from .pages import Page
+from .pending import Opening
 from .replica import Replica
 from .service.aio.service import AsyncService
 from .service.blocking.service import Service
@@ -86,13 +98,18 @@ __all__ = [
     "ItemUpdated",
     "JsonObject",
     "List",
+    "ListEvent",
     "Map",
+    "MapEvent",
     "MessagePublished",
     "Missed",
     "Mode",
+    "ModelMismatch",
     "Mutator",
+    "NotAwaited",
     "NotFound",
     "ObjectRemoved",
+    "Opening",
     "Page",
     "Removed",
     "Replica",

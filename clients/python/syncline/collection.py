@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, ClassVar, Generic
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, TypeVar, overload
 
 import orjson
 
 from .attempts import make_op
 from .batch import Batch
+from .collection_listeners import CollectionListeners
 from .collection_subscription import CollectionSubscription, Listener
 from .emitter import Emitter
-from .encoding import encode_data
-from .errors import NotFound
+from .errors import Conflict, NotFound, RevisionMismatch
 from .handle import ObjectHandle
 from .header import JsonObject
-from .item import Item, K
+from .item import Item
 from .item_events import COLLECTION_EVENTS, CollectionEvent, merge_collection_event
 from .item_types import CollectionType, check_key
+from .item_waiting import wait_for_item
+from .listening import as_model
+from .model_data import ModelData
 from .mutation import Mutator, repeat_until_first
 from .mutation_queue import MutationQueue
 from .open_objects import OpenObjects
@@ -27,11 +29,18 @@ from .pages import PAGE_SIZE, Order, Page, walk
 from .part import Part
 from .patches import encode_rule, shallow_merge
 from .replica import Replica
+from .type_variables import K, T
 
 __all__ = ["Collection"]
 
+D = TypeVar("D")
 
-class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Generic[K]):
+
+class Collection(
+    CollectionListeners[T, K],
+    ObjectHandle[CollectionSubscription, CollectionEvent[T, K]],
+    Generic[T, K],
+):
     """One list or map, or a part of it, subscribed until `close()`.
 
     Handles of one list or map share one subscription. Writes survive a break: the client sends
@@ -44,22 +53,39 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         RequestTimeout: no reply in time; the outcome is unknown.
         HandleClosed, ClientClosed: this handle or the client was closed.
         ConnectionLost, Unauthorized: the client is permanently disconnected.
+
+    With a model, `data` of an item or event raises `ModelMismatch` if it does not fit the model.
     """
 
     collection_type: ClassVar[CollectionType]
 
     def __init__(
-        self, objects: OpenObjects, subscription: CollectionSubscription, part: Part
+        self,
+        objects: OpenObjects,
+        subscription: CollectionSubscription,
+        part: Part,
+        *,
+        data: ModelData[T],
     ) -> None:
         """Applications call `Client.map` or `Client.list` instead."""
         self.part = part
-        events: Emitter[CollectionEvent[K]] = Emitter(
-            COLLECTION_EVENTS, objects.options.event_queue, merge_collection_event
+        self._model = data
+        events: Emitter[CollectionEvent[T, K]] = Emitter(
+            COLLECTION_EVENTS,
+            objects.options.event_queue,
+            merge_collection_event,
+            convert=as_model(data.codec),
         )
         listener = Listener(part=part, emit=events.emit, end=events.end)
         super().__init__(objects, subscription, events, listener)
 
-    async def get(self, key: K, default: Any = None) -> Item[K] | Any:
+    @overload
+    async def get(self, key: K) -> Item[T, K] | None: ...
+
+    @overload
+    async def get(self, key: K, default: D) -> Item[T, K] | D: ...
+
+    async def get(self, key: K, default: Any = None) -> Any:
         """Read an item; return `default` if there is none."""
         try:
             return await self[key]
@@ -68,31 +94,31 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
                 raise
             return default
 
-    async def __getitem__(self, key: K) -> Item[K]:
+    async def __getitem__(self, key: K) -> Item[T, K]:
         """Read an item: `await collection[key]`.
 
         Raises:
             NotFound: there is no such item.
         """
         self._check_key(key)
-        item: Item[K] = await self._request(
-            "item", lambda ok: Item.parse(ok["item"]), **{self.collection_type.key_name: key}
+        item: Item[T, K] = await self._request(
+            "item", lambda ok: self._item(ok["item"]), **{self.collection_type.key_name: key}
         )
         return item
 
     async def set(
         self,
         key: K,
-        data: JsonObject,
+        data: T,
         *,
         if_match: str | None = None,
         ttl: int | None = None,
         collection_ttl: int | None = None,
-    ) -> Item[K]:
+    ) -> Item[T, K]:
         """Replace the data of an item; in a map, add the item if there is none.
 
         Args:
-            data: a JSON object.
+            data: a JSON object; with a model, an instance of it.
             if_match: write only if the item is at this revision; `"-1"`: only if there is none;
                 None: unconditional.
             ttl: time to live of the item in seconds from now; 0: never expires; None keeps it.
@@ -104,13 +130,15 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         Raises:
             RevisionMismatch: the item is at another revision; `item` is that state.
             NotFound: the list has no such item.
-            InvalidRequest: a value is not allowed.
+            InvalidRequest: a value is not allowed, or `data` does not fit the model.
             TooLarge: `data` is larger than the server accepts.
         """
         members = {"if_match": if_match, "ttl": ttl, "collection_ttl": collection_ttl}
         return await self._write_data("set", {self.collection_type.key_name: key}, data, members)
 
-    async def update(self, key: K, changes: JsonObject, *, ttl: int | None = None) -> Item[K]:
+    async def update(
+        self, key: K, changes: Mapping[str, Any], *, ttl: int | None = None
+    ) -> Item[T, K]:
         """Set some top-level keys of the data of an item and leave the others as they are.
 
         As `update` of a document: the server merges, so there is no conflict with other writers.
@@ -120,10 +148,10 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
             InvalidRequest, TooLarge: as in `set`.
         """
         # Checked here, so that an error message names the place within `changes`.
-        encode_data(changes, self._objects.limits.item)
-        return await self.patch(key, operations=shallow_merge(changes), ttl=ttl)
+        new = self._model.encode_changes(changes, self._objects.limits.item)
+        return await self.patch(key, operations=shallow_merge(new), ttl=ttl)
 
-    async def mutate(self, key: K, fn: Mutator, *, ttl: int | None = None) -> Item[K]:
+    async def mutate(self, key: K, fn: Mutator[T], *, ttl: int | None = None) -> Item[T, K]:
         """Compute new data of an item from the newest and write it; retry if another was first.
 
         Args:
@@ -143,14 +171,14 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         deadline = asyncio.get_running_loop().time() + self._objects.options.mutate_timeout
         queue = self._subscription.mutations.setdefault(key, MutationQueue())
 
-        async def attempt() -> Item[K]:
+        async def attempt() -> Item[T, K]:
             newest = await self[key]
-            data = fn(newest.data)
-            if inspect.isawaitable(data):
-                data = await data
-            if data is None:
+            json = await self._model.apply(fn, newest.json, self._objects.limits.item)
+            if json is None:
                 return newest
-            return await self.set(key, data, if_match=newest.revision, ttl=ttl)
+            named = {self.collection_type.key_name: key}
+            members = {"if_match": newest.revision, "ttl": ttl, "collection_ttl": None}
+            return await self._write_json("set", named, json, members)
 
         async with queue.turn():
             return await repeat_until_first(attempt, deadline)
@@ -165,7 +193,7 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         if_match: str | None = None,
         ttl: int | None = None,
         collection_ttl: int | None = None,
-    ) -> Item[K]:
+    ) -> Item[T, K]:
         """Let the server change the newest data of an item by a rule. Give exactly one rule.
 
         Args:
@@ -186,7 +214,7 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         )
         return written or await self[key]
 
-    async def increment(self, key: K, pointer: str, by: int | float = 1) -> Item[K]:
+    async def increment(self, key: K, pointer: str, by: int | float = 1) -> Item[T, K]:
         """Add to a number in the data of an item; a missing number counts as 0.
 
         Args:
@@ -219,13 +247,16 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         self._check_key(key)
         await self._write("remove", None, **{self.collection_type.key_name: key}, if_match=if_match)
 
-    def batch(self, *, collection_ttl: int | None = None) -> Batch[K]:
+    def batch(self, *, collection_ttl: int | None = None) -> Batch[T, K]:
         """Return a batch, which writes up to 100 items together or none (see `Batch`)."""
 
         async def send(operations: Sequence[JsonObject]) -> list[str]:
             return await self._send_batch(operations, collection_ttl)
 
-        return Batch(self.collection_type.key_name, self._check_key, send)
+        def encode(data: T) -> bytes:
+            return self._model.encode(data, None)
+
+        return Batch(self.collection_type.key_name, self._check_key, send, encode=encode)
 
     def items(
         self,
@@ -234,7 +265,7 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         after: K | None = None,
         order: Order = "asc",
         page_size: int = PAGE_SIZE,
-    ) -> AsyncIterator[tuple[K, Item[K]]]:
+    ) -> AsyncIterator[tuple[K, Item[T, K]]]:
         """Iterate over keys and items, in the order of the keys, page by page.
 
         An item that exists during the whole iteration is shown once.
@@ -254,53 +285,86 @@ class Collection(ObjectHandle[CollectionSubscription, CollectionEvent[K]], Gener
         after: K | None = None,
         order: Order = "asc",
         page_size: int = PAGE_SIZE,
-    ) -> Page[K]:
+    ) -> Page[T, K]:
         """Read one page of items; arguments as in `items`."""
 
-        def take(ok: JsonObject) -> Page[K]:
-            items = [Item.parse(each) for each in ok["items"]]
+        def take(ok: JsonObject) -> Page[T, K]:
+            items = [self._item(each) for each in ok["items"]]
             return Page(items=items, next_key=ok["next"], read=read_next)
 
-        async def read_next(key: K) -> Page[K]:
+        async def read_next(key: K) -> Page[T, K]:
             return await self.page(after=key, order=order, page_size=page_size)
 
         bounds = {"from": start, "after": after, "order": order, "limit": page_size}
-        page: Page[K] = await self._request(
+        page: Page[T, K] = await self._request(
             "items", take, **bounds, **self.part.members(self.collection_type.keys_name)
         )
         return page
 
-    def replica(self) -> Replica[K]:
+    def replica(self) -> Replica[T, K]:
         """Return a replica, which keeps the items in memory and current (see `Replica`)."""
         self._check_open()
-        return Replica(self._objects, self._subscription, self.part)
+        return Replica(self._objects, self._subscription, self.part, data=self._model)
+
+    async def wait_for(
+        self, key: K, predicate: Callable[[T], object], *, timeout: float | None = None
+    ) -> Item[T, K]:
+        """Wait until an item is there and its data is as wanted.
+
+        Args:
+            predicate: a sync function, called with the data of the item and then with that of each
+                update, until its result is true.
+            timeout: seconds; None waits without end.
+
+        Raises:
+            TimeoutError: `timeout` has passed.
+            InvalidRequest: the item does not belong to the part that is open.
+            NotFound: the list or map was removed.
+            ModelMismatch: data came that does not fit the model.
+        """
+        self._check_open()
+        self._check_key(key)
+        return await wait_for_item(self, key, predicate, timeout)
 
     def _check_key(self, key: Any) -> None:
         """Raise `InvalidRequest` if `key` cannot be a key."""
         check_key(self.collection_type, key)
 
     async def _write_data(
-        self, verb: str, key: JsonObject, data: JsonObject, members: JsonObject
-    ) -> Item[K]:
+        self, verb: str, key: JsonObject, data: T, members: JsonObject
+    ) -> Item[T, K]:
         for each in key.values():
             self._check_key(each)
-        json = encode_data(data, self._objects.limits.item)
+        json = self._model.encode(data, self._objects.limits.item)
+        return await self._write_json(verb, key, json, members)
+
+    async def _write_json(
+        self, verb: str, key: JsonObject, json: bytes, members: JsonObject
+    ) -> Item[T, K]:
         written = await self._write(verb, json, **key, data=orjson.Fragment(json), **members)
         assert written is not None
         return written
 
-    async def _write(self, verb: str, json: bytes | None, **members: Any) -> Item[K] | None:
+    async def _write(self, verb: str, json: bytes | None, **members: Any) -> Item[T, K] | None:
         """Send a write; return the item after it, None if its data is not known."""
 
-        def take(ok: JsonObject) -> Item[K] | None:
+        def take(ok: JsonObject) -> Item[T, K] | None:
             self._subscription.wrote(ok[self._subscription.type], ok, json)
             item = ok["item"]
-            return Item.parse(item, json) if json is not None or "data" in item else None
+            return self._item(item, json) if json is not None or "data" in item else None
 
         self._check_open()
         with self._subscription.writing():
-            item: Item[K] | None = await self._request(verb, take, **members, op=make_op())
+            try:
+                item: Item[T, K] | None = await self._request(verb, take, **members, op=make_op())
+            except (Conflict, RevisionMismatch) as refusal:
+                if refusal.item is not None:
+                    refusal.item = self._model.item(refusal.item)
+                raise
         return item
+
+    def _item(self, body: JsonObject, json: bytes | None = None) -> Item[T, K]:
+        return self._model.item(Item.parse(body, json))
 
     async def _send_batch(
         self, operations: Sequence[JsonObject], collection_ttl: int | None

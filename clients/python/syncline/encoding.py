@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
+from datetime import date, time
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import orjson
 
 from syncline_protocol.errors import Code
-from syncline_protocol.jsonfaults import find_fault, find_surrogate
+from syncline_protocol.jsonfaults import Fault, find_fault, find_surrogate
 
 from .errors import InvalidRequest, RequestError, TooLarge
 
@@ -14,6 +22,7 @@ __all__ = [
     "check_address",
     "encode",
     "encode_data",
+    "place_of",
     "pointer_to",
 ]
 
@@ -25,6 +34,19 @@ _DEEPEST = 1000
 # `find_fault` then checks the value and finds nothing.
 _MAY_BE_LARGE = re.compile(rb"[0-9]{19}")
 
+_PLACE_SHOWN = 100
+"""Maximum number of characters of a place in an error message."""
+
+_ADVICE: list[tuple[type | tuple[type, ...], str]] = [
+    ((date, time), "store a str, such as its isoformat()"),
+    (float, "store None, or leave the key out"),
+    ((set, frozenset), "store a list"),
+    ((bytes, bytearray, memoryview), "store a str, such as base64"),
+    ((Decimal, UUID), "store a str"),
+    (Enum, "store its value"),
+]
+"""What to do with values that JSON does not have."""
+
 
 def encode(value: object) -> bytes:
     """Encode a JSON value as compact UTF-8.
@@ -34,15 +56,17 @@ def encode(value: object) -> bytes:
 
     Raises:
         InvalidRequest: the value is not JSON: an unsupported type, NaN or Infinity, an integer that
-            would lose digits, a lone surrogate, a circular reference, or too deep a nesting. The
-            message says which, and where, as a JSON pointer.
+            would lose digits, a lone surrogate, a key that is not a str, a circular reference, or
+            too deep a nesting. The message says which, and where, such as `players[3].joined`.
     """
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
         encoded = text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise _no_json(value, str(error)) from error
-    if _MAY_BE_LARGE.search(encoded) and find_fault(value, _DEEPEST) is not None:
+    if (_MAY_BE_LARGE.search(encoded) or _may_have_other_keys(value)) and (
+        find_fault(value, _DEEPEST) is not None
+    ):
         raise _no_json(value, "")
     return encoded
 
@@ -68,11 +92,47 @@ def encode_data(data: object, limit: int | None) -> bytes:
     return encoded
 
 
+def place_of(path: Iterable[str | int]) -> str:
+    """Format keys and indexes as Python writes them, such as `players[3].joined`."""
+    shown = ""
+    for key in path:
+        if isinstance(key, str) and key.isidentifier():
+            shown += f".{key}" if shown else key
+        else:
+            # `ascii`: a lone surrogate, which UTF-8 cannot encode, must not be in a message.
+            shown += f"[{ascii(key) if isinstance(key, str) else key}]"
+    if len(shown) > _PLACE_SHOWN:
+        shown = shown[: _PLACE_SHOWN - 1] + "…"
+    return shown or "data"
+
+
+def _may_have_other_keys(value: object) -> bool:
+    """True if a key may be other than a str: Python's encoder would make it one in silence."""
+    try:
+        # Refuses such keys, and some values that are fine: only for speed.
+        orjson.dumps(value)
+    except TypeError:
+        return True
+    return False
+
+
 def _no_json(value: object, reason: str) -> RequestError:
     fault = find_fault(value, _DEEPEST)
-    if fault is not None:
-        reason = f"at {fault.place} {fault.reason}"
-    return InvalidRequest.local(Code.INVALID_JSON, f"This is not a JSON value: {reason}.")
+    if fault is None:
+        message = f"This is not a JSON value: {reason}."
+    else:
+        message = f"{place_of(fault.path)}: {fault.reason}{_advice(value, fault)}."
+    return InvalidRequest.local(Code.INVALID_JSON, message)
+
+
+def _advice(value: Any, fault: Fault) -> str:
+    part = value
+    for key in fault.path:
+        part = part[key]
+    if hasattr(type(part), "__dataclass_fields__") or hasattr(type(part), "model_dump"):
+        return "; open the object with model=, or store a dict"
+    found = next((text for types, text in _ADVICE if isinstance(part, types)), None)
+    return "" if found is None else f"; {found}"
 
 
 def check_address(address: object, type_: str = "document") -> None:

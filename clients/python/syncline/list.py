@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Generic
+
 from .collection import Collection
-from .header import JsonObject
 from .item import Item
 from .item_types import LIST
+from .type_variables import T
 
 __all__ = ["List"]
 
 
-class List(Collection[int]):
+class List(Collection[T, int], Generic[T]):
     """One list, or a part of it: items by index, in the order in which they were appended.
 
     The server gives the indexes, and never gives one again. Made by `Client.list`.
+
+    `T` is the `model` that the list was opened with; without one, `JsonObject`.
     """
 
     collection_type = LIST
 
     async def append(
-        self, data: JsonObject, *, ttl: int | None = None, collection_ttl: int | None = None
-    ) -> Item[int]:
+        self, data: T, *, ttl: int | None = None, collection_ttl: int | None = None
+    ) -> Item[T, int]:
         """Append an item.
 
         Args:

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Generic
+
 from .collection import Collection
-from .header import JsonObject
 from .item import Item
 from .item_types import MAP
 from .part import Part
 from .replica import Replica
+from .type_variables import T
 
 __all__ = ["Map"]
 
 
-class Map(Collection[str]):
-    """One map, or a part of it: items by key. Made by `Client.map`."""
+class Map(Collection[T, str], Generic[T]):
+    """One map, or a part of it: items by key. Made by `Client.map`.
+
+    `T` is the `model` that the map was opened with; without one, `JsonObject`.
+    """
 
     collection_type = MAP
 
     async def add(
         self,
         key: str,
-        data: JsonObject,
+        data: T,
         *,
         ttl: int | None = None,
         collection_ttl: int | None = None,
-    ) -> Item[str]:
+    ) -> Item[T, str]:
         """Add an item.
 
         Args:
@@ -37,7 +42,7 @@ class Map(Collection[str]):
         members = {"ttl": ttl, "collection_ttl": collection_ttl}
         return await self._write_data("add", {"key": key}, data, members)
 
-    def replica(self, *, prefix: str | None = None) -> Replica[str]:
+    def replica(self, *, prefix: str | None = None) -> Replica[T, str]:
         """Return a replica, which keeps the items in memory and current.
 
         Args:
@@ -46,7 +51,7 @@ class Map(Collection[str]):
         if prefix is None:
             return super().replica()
         self._check_open()
-        return Replica(self._objects, self._subscription, Part.of(None, prefix))
+        return Replica(self._objects, self._subscription, Part.of(None, prefix), data=self._model)
 
     async def remove_map(self) -> None:
         """Remove the map with all its items, for all clients."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Generic
+from typing import Any, Generic
 
-from .item import Item, K
+from .item import Item
 from .item_events import ItemAdded, ItemEvent, ItemRemoved, ItemUpdated
+from .type_variables import K
 
 __all__ = ["ReplicaItems"]
 
@@ -21,9 +22,9 @@ class ReplicaItems(Generic[K]):
         complete: True once all pages are read.
     """
 
-    def __init__(self, announce: Callable[[ItemEvent[K]], None]) -> None:
+    def __init__(self, announce: Callable[[ItemEvent[Any, K]], None]) -> None:
         """`announce`: called with each difference."""
-        self.items: dict[K, Item[K]] = {}
+        self.items: dict[K, Item[Any, K]] = {}
         self.complete = False
         self._announce = announce
         self._keys: list[K] = []  # sorted
@@ -47,7 +48,7 @@ class ReplicaItems(Generic[K]):
         if self._is_first_walk:
             self._changed.clear()
 
-    def read(self, page: list[Item[K]], since: int) -> None:
+    def read(self, page: list[Item[Any, K]], since: int) -> None:
         """Process a page; all changes up to the revision `since` have come."""
         for item in page:
             changed = self._changed.get(item.key)
@@ -89,7 +90,7 @@ class ReplicaItems(Generic[K]):
         """
         return sorted(key for key, order in self._ahead.items() if order <= since)
 
-    def settle(self, asked: list[K], found: list[Item[K]], since: int) -> None:
+    def settle(self, asked: list[K], found: list[Item[Any, K]], since: int) -> None:
         """Process a page of suspects: `found` are those of `asked` that there are."""
         there = {item.key: item for item in found}
         for key in asked:
@@ -109,7 +110,7 @@ class ReplicaItems(Generic[K]):
         self._unconfirmed = set(self.items)
         self._changed.clear()
 
-    def apply(self, event: ItemEvent[K]) -> None:
+    def apply(self, event: ItemEvent[Any, K]) -> None:
         """Process a change."""
         key = event.key
         known = self.items.get(key)
@@ -122,15 +123,15 @@ class ReplicaItems(Generic[K]):
             if known is None and self.complete:
                 return
             self._remove(key)
-            if event.data is None and known is not None:
-                event = replace(event, data=known.data)
+            if event.json is None and known is not None:
+                event = replace(event, json=known.json)
             self._announce(event)
             return
         is_added = known is None if self.complete else isinstance(event, ItemAdded)
         self._put(event.item)
         self._announce(_difference(known, event.item, is_added, event.is_local))
 
-    def _read_one(self, item: Item[K]) -> None:
+    def _read_one(self, item: Item[Any, K]) -> None:
         known = self.items.get(item.key)
         is_new = known is None or item.key in self._unconfirmed or known.order < item.order
         self._unconfirmed.discard(item.key)
@@ -139,7 +140,7 @@ class ReplicaItems(Generic[K]):
         if not self._is_first_walk and (known is None or known.order != item.order):
             self._announce(_difference(known, item, known is None, is_local=False))
 
-    def _put(self, item: Item[K]) -> None:
+    def _put(self, item: Item[Any, K]) -> None:
         if item.key not in self.items:
             insort(self._keys, item.key)
         self.items[item.key] = item
@@ -150,8 +151,8 @@ class ReplicaItems(Generic[K]):
 
 
 def _difference(
-    known: Item[K] | None, item: Item[K], is_added: bool, is_local: bool
-) -> ItemEvent[K]:
+    known: Item[Any, K] | None, item: Item[Any, K], is_added: bool, is_local: bool
+) -> ItemEvent[Any, K]:
     if is_added:
         return ItemAdded(item=item, is_local=is_local)
     return ItemUpdated(item=item, previous=known, is_local=is_local)
