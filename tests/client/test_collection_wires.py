@@ -31,8 +31,8 @@ MAP_WRITES: dict[str, dict[str, Any]] = {
         "do": "batch",
         "operations": [{"op": "put", "key": "b", "data": DATA}, {"op": "remove", "key": "a"}],
     },
-    "expiry of the whole": {"do": "ttl", "ttl": 60},
-    "remove the whole": {"do": "remove"},
+    "expiry of the whole": {"do": "ttl_collection", "ttl": 60},
+    "remove the whole": {"do": "remove_collection"},
 }
 
 LIST_WRITES: dict[str, dict[str, Any]] = {

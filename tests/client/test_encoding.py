@@ -98,6 +98,19 @@ def test_what_is_nested_too_deeply_is_an_invalid_request() -> None:
         encode(deep())
 
 
+def test_data_is_nested_no_more_deeply_than_the_server_accepts() -> None:
+    data: dict[str, Any] = {"text": "[" * 100, "list": [[]] * 100}
+    for _ in range(61):
+        data = {"a": data}
+
+    assert encode_data(data, None) == encode(data)
+    with pytest.raises(
+        InvalidRequest, match=r"^a\.a\..*: it is nested more than 64 deep"
+    ) as caught:
+        encode_data({"a": data}, None)
+    assert caught.value.code == 54008
+
+
 @given(json_objects)
 def test_data_of_the_largest_size_passes_and_one_byte_more_does_not(value: Any) -> None:
     size = len(encode(value))

@@ -163,7 +163,8 @@ class TestItems:
     async def test_mutations_of_rivals_all_count(self, players: Map, theirs: Map) -> None:
         await players.set("a", {"n": 0})
 
-        def add_one(data: dict[str, Any]) -> dict[str, Any]:
+        def add_one(data: dict[str, Any] | None) -> dict[str, Any]:
+            assert data is not None
             return {"n": data["n"] + 1}
 
         writers = [map.mutate("a", add_one) for map in (players, theirs) for _ in range(4)]
@@ -171,7 +172,19 @@ class TestItems:
         assert (await players["a"]).data == {"n": 8}
         assert (await players.mutate("a", lambda data: None)).data == {"n": 8}
 
-        async def nested(data: dict[str, Any]) -> dict[str, Any]:
+        with pytest.raises(NotFound):
+            await players.mutate("b", lambda data: None)
+        calls: list[Any] = []
+
+        def look(data: dict[str, Any] | None) -> dict[str, Any]:
+            calls.append(data)
+            return {}
+
+        await players.mutate("b", look)
+        await players.mutate("b", look)
+        assert calls == [None, {}]  # no item is not an empty one
+
+        async def nested(data: dict[str, Any] | None) -> dict[str, Any] | None:
             await players.mutate("a", add_one)
             return data
 

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 
 PYTHON_ONLY = {
     *("connector", "opening", "pending", "proxies", "rest_calls", "rest_documents"),
-    *("collection_listeners", "document_listeners", "listening"),
+    *("collection_callbacks", "document_callbacks", "listening"),
     *("display", "item_waiting", "model_data", "type_variables", "waiting"),
 }
 """JavaScript connects in the constructor of `Client`, and opens objects in its methods; a browser

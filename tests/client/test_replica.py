@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
 from typing import Any
 
@@ -112,6 +112,71 @@ async def test_waiting_ends_with_the_replica(client: Client) -> None:
         assert players.removed
 
 
+async def test_it_shows_own_writes_at_once(client: Client) -> None:
+    players = await client.map()
+    tasks = await client.list()
+    async with players.replica() as replica, tasks.replica() as of_tasks:
+
+        async def shows(key: str, data: Any, write: Awaitable[Any]) -> None:
+            await write
+            item = replica.get(key)
+            assert (None if item is None else item.data) == data
+
+        await shows("a", {"n": 0}, players.set("a", {"n": 0}))
+        await shows("b", {"n": 1}, players.add("b", {"n": 1}))
+        await shows("a", {"n": 1}, players.mutate("a", add_one))
+        await shows("a", {"n": 1, "m": 1}, players.update("a", {"m": 1}))
+        await shows("a", {"n": 1}, players.patch("a", merge={"m": None}))
+        await shows("a", {"n": 3}, players.increment("a", "/n", 2))
+        await players.set_item_ttl("a", 600)
+        assert replica["a"].date_expires is not None
+        await shows("a", None, players.remove("a"))
+        async with players.batch() as batch:
+            batch.set("a", {"n": 9})
+            batch.set("c", {"n": 8})
+            batch.remove("b")
+        assert {key: item.data for key, item in replica.items()} == {"a": {"n": 9}, "c": {"n": 8}}
+        first = await tasks.append({"n": 1})
+        assert of_tasks[first.key].data == {"n": 1}
+        await tasks.set(first.key, {"n": 2})
+        assert of_tasks[first.key].data == {"n": 2}
+        await tasks.remove(first.key)
+        assert len(of_tasks) == 0
+
+
+async def test_its_own_writes_are_announced_once_and_in_order(client: Client) -> None:
+    players = await client.map()
+    async with players.replica() as replica:
+        events = EventReader(replica)
+        for n in range(10):
+            await players.set("a", {"n": n})
+        await players.remove("a")
+        seen = [await events.next() for _ in range(11)]
+        assert [event.name for event in seen[:2]] == ["item_added", "item_updated"]
+        assert [event.data["n"] for event in seen] == [*range(10), 9]
+        assert all(event.is_local for event in seen)
+
+
+async def test_an_item_sets_the_expiry_of_the_whole(client: Client, rival: Client) -> None:
+    players = await client.map()
+    theirs = await rival.map(players.sid)
+    mine, others = EventReader(players), EventReader(theirs)
+    await players.set("a", {}, collection_ttl=600)
+    for events, map in ((mine, players), (others, theirs)):
+        assert (await events.next()).name == "item_added"
+        expiry = await events.next()
+        assert (expiry.name, expiry.date_expires) == ("expiry", map.date_expires)
+        assert map.date_expires is not None
+    await players.set("a", {}, collection_ttl=0)
+    for events, map in ((mine, players), (others, theirs)):
+        assert (await events.next()).name == "item_updated"
+        expiry = await events.next()
+        assert (expiry.name, expiry.date_expires, map.date_expires) == ("expiry", None, None)
+    await players.set("a", {})
+    await players.set_ttl(600)
+    assert [(await mine.next()).name for _ in range(2)] == ["item_updated", "expiry"]
+
+
 async def test_it_follows_a_list(client: Client, rival: Client) -> None:
     tasks = await client.list()
     async with tasks.replica() as replica:
@@ -127,6 +192,10 @@ async def test_it_follows_a_list(client: Client, rival: Client) -> None:
 async def proxy(server: RunningServer) -> AsyncIterator[Proxy]:
     async with Proxy(server) as proxy:
         yield proxy
+
+
+def add_one(data: dict[str, Any] | None) -> dict[str, Any]:
+    return {**(data or {}), "n": (data or {}).get("n", 0) + 1}
 
 
 class Writer:
@@ -160,7 +229,7 @@ class Writer:
                 await self._map.patch(key, merge={"at": step})
                 return
             case 4:
-                item = await self._map.mutate(key, lambda data: {**data, "n": data.get("n", 0) + 1})
+                item = await self._map.mutate(key, add_one)
             case _:
                 async with self._map.batch() as batch:
                     batch.set(key, {"batch": step})

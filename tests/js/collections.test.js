@@ -22,6 +22,9 @@ function item(key, revision) {
   return Item.parse(itemBody(key, revision, { at: revision }));
 }
 
+/** The expiry of a map is in seconds from here. */
+const EPOCH = Date.parse("2026-01-31T00:00:00.000Z");
+
 /** Let the replies that were processed have their effect. */
 const settled = () => new Promise(setImmediate);
 
@@ -32,13 +35,20 @@ each("collections", async ({ steps }, t) => {
   let subscription;
   let replica;
   let announced = [];
+  let expiries = [];
 
   const open = async (revision) => {
     subscription = new CollectionSubscription(MAP, { map: header(revision) }, {}, options);
     const read = (_, receive) =>
       new Promise((resolve) => asked.push((ok) => resolve(receive(ok))));
     const objects = { options, release: () => {} };
-    replica = new Replica(objects, subscription, Part.WHOLE, { read, onClose: () => {} });
+    const owner = { read, ids: "keys", onClose: () => {} };
+    replica = new Replica(objects, subscription, Part.WHOLE, owner);
+    const notice = ({ name, revision, dateExpires }) => {
+      const at = dateExpires === null ? null : (Date.parse(dateExpires) - EPOCH) / 1000;
+      if (name === "expiry") expiries.push([Number(revision), at]);
+    };
+    subscription.handles.add({ part: Part.WHOLE, emit: notice, end: () => {} });
     for (const name of ["itemAdded", "itemUpdated", "itemRemoved"]) {
       replica.on(name, ({ type, item, key, revision, isLocal }) => {
         const kind = type.slice("item".length).toLowerCase();
@@ -49,7 +59,10 @@ each("collections", async ({ steps }, t) => {
     t.after(() => replica.close());
     await settled();
   };
-  const map = (revision) => header(revision);
+  const map = (revision, expires = null) => {
+    const at = expires === null ? null : new Date(EPOCH + expires * 1000).toISOString();
+    return { ...header(revision), date_expires: at };
+  };
   const actions = {
     ask: () => {}, // the replica asks by itself, as soon as it can
     page: async ({ revision, items, next }) => {
@@ -57,18 +70,19 @@ each("collections", async ({ steps }, t) => {
       const page = items.map(([key, at]) => itemBody(key, at, { at }));
       asked.shift()({ map: map(revision), items: page, next });
     },
-    event: ({ revision, changes }) => {
+    event: ({ revision, changes, expires }) => {
       const bodies = changes.map(changeBody);
-      subscription.take({ event: "items", map: map(revision), changes: bodies }, false);
+      subscription.take({ event: "items", map: map(revision, expires), changes: bodies }, false);
     },
-    expiry: ({ revision }) => subscription.take({ event: "expiry", map: map(revision) }, false),
+    expiry: ({ revision, expires }) =>
+      subscription.take({ event: "expiry", map: map(revision, expires) }, false),
     reset: ({ revision }) => subscription.take({ event: "reset", map: map(revision) }, false),
-    resume: ({ revision, changes, more_since: more, reset }) => {
+    resume: ({ revision, changes, more_since: more, reset, expires }) => {
       subscription.reconnected();
       const { receive } = subscription.reopening();
       const since = more ? String(more) : null;
       const news = reset ? { reset } : { changes: changes.map(changeBody), more_since: since };
-      receive({ map: map(revision), ...news });
+      receive({ map: map(revision, expires), ...news });
     },
     reply: ({ change: [kind, id, revision] }) => {
       const written = kind === "removed" ? null : item(id, revision);
@@ -76,11 +90,12 @@ each("collections", async ({ steps }, t) => {
     },
   };
   for (const step of steps) {
-    announced = [];
+    [announced, expiries] = [[], []];
     await actions[step.do](step);
     await settled();
     const what = JSON.stringify(step);
     assert.deepEqual(announced, step.announced ?? [], what);
+    assert.deepEqual(expiries, step.expiries ?? [], what);
     if ("items_after" in step) {
       const items = Object.fromEntries(replica.items().map(({ key, order }) => [key, order]));
       assert.deepEqual(items, step.items_after, what);
@@ -140,4 +155,34 @@ test("too much news behind a write is asked for again", async () => {
   await writing;
   assert.deepEqual(handle.changes.map(([, revision]) => revision), [2, 3, 4, 5]);
   assert.equal(subscription.isLost, false);
+});
+
+test("a slow client asks for the items whose removal the server need not have sent", async (t) => {
+  const options = { eventQueue: 10, backoffInitial: 1, backoffLimit: 1 };
+  const subscription = new CollectionSubscription(MAP, { map: header(1) }, {}, options);
+  const asked = [];
+  const read = (members, receive) =>
+    new Promise((resolve) => asked.push({ members, reply: (ok) => resolve(receive(ok)) }));
+  const owner = { read, ids: "keys", onClose: () => {} };
+  const replica = new Replica({ options, release: () => {} }, subscription, Part.WHOLE, owner);
+  t.after(() => replica.close());
+  const removals = [];
+  replica.on("itemRemoved", ({ key, isLocal }) => removals.push([key, isLocal]));
+  await settled();
+  const body = (key, at) => itemBody(key, at, { at });
+  const pages = [["a", 1], ["b", 3], ["c", 4], ["d", 5]].map(([key, at]) => body(key, at));
+  asked.shift().reply({ map: header(5), items: pages, next: null });
+  subscription.wrote(new ItemChange({ kind: "added", id: "e", revision: "6", item: item("e", 6) }));
+  assert.deepEqual(replica.keys(), ["a", "b", "c", "d", "e"]);
+  const changes = [["updated", "a", 9], ["updated", "c", 10]].map(changeBody);
+  subscription.take({ event: "items", map: header(10), changes }, false);
+  const { members, reply } = asked.shift();
+  assert.deepEqual(members.keys, ["b", "d", "e"]);
+  // `d` has changed meanwhile: its event is still to come, and is not asked for again.
+  reply({ map: header(12), items: [body("d", 12)], next: null });
+  await settled();
+  assert.deepEqual([removals, replica.keys(), asked], [[["b", false]], ["a", "c", "d"], []]);
+  subscription.take({ event: "items", map: header(12), changes: [changeBody(["updated", "d", 12])] }, false);
+  assert.equal(replica.get("d").order, 12);
+  assert.deepEqual(asked, []);
 });

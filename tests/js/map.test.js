@@ -100,6 +100,14 @@ describe("items", () => {
     assert.deepEqual(same.data, { n: 4 });
     const missing = await rejection(maps[0].mutate("b", () => null));
     assert.equal(missing.status, 404);
+    const calls = [];
+    const look = (data, item) => {
+      calls.push([data, item && item.key]);
+      return {};
+    };
+    await maps[0].mutate("b", look);
+    await maps[0].mutate("b", look);
+    assert.deepEqual(calls, [[{}, null], [{}, "b"]], "no item is not an empty one");
   });
 
   test("a mutator that waits for itself is refused", async (t) => {

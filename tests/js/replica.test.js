@@ -87,6 +87,60 @@ for (const transport of ["websocket", "rest"]) {
   });
 }
 
+for (const transport of ["websocket", "rest"]) {
+  test(`${transport}: a replica shows own writes at once`, async (t) => {
+    const client = connect(t, server, { transport });
+    const [map, list] = [await client.map(), await client.list()];
+    const [replica, tasks] = [map.replica(), list.replica()];
+    await Promise.all([replica.ready, tasks.ready]);
+    const shows = async (key, data, write) => {
+      await write;
+      assert.deepEqual(replica.get(key)?.data, data);
+    };
+    await shows("a", { n: 0 }, map.set("a", { n: 0 }));
+    await shows("b", { n: 1 }, map.add("b", { n: 1 }));
+    await shows("a", { n: 1 }, map.mutate("a", ({ n }) => ({ n: n + 1 })));
+    await shows("a", { n: 1, m: 1 }, map.update("a", { m: 1 }));
+    await shows("a", { n: 1 }, map.patch("a", { merge: { m: null } }));
+    await shows("a", { n: 3 }, map.increment("a", "/n", 2));
+    await shows("new", { x: 1 }, map.update("new", { x: 1 }));
+    await map.setItemTtl("a", 600);
+    assert.notEqual(replica.get("a").dateExpires, null);
+    await shows("new", undefined, map.remove("new"));
+    await map.batch((batch) => batch.set("a", { n: 9 }).set("c", { n: 8 }).remove("b"));
+    assert.deepEqual(contentsOf(replica), { a: { n: 9 }, c: { n: 8 } });
+    await map.batch([{ op: "update", key: "c", ttl: 600 }]);
+    assert.notEqual(replica.get("c").dateExpires, null);
+    const { index } = await list.push({ n: 1 });
+    assert.deepEqual(tasks.get(index).data, { n: 1 });
+    await list.set(index, { n: 2 });
+    assert.deepEqual(tasks.get(index).data, { n: 2 });
+    await list.remove(index);
+    assert.equal(tasks.size, 0);
+  });
+
+  test(`${transport}: an item sets the expiry of the whole`, async (t) => {
+    const map = await connect(t, server, { transport }).map();
+    const other = await connect(t, server, { transport }).map(map.sid);
+    const seen = [[], []];
+    for (const [place, each] of [map, other].entries()) {
+      each.on("expiry", ({ dateExpires }) => seen[place].push([dateExpires, each.dateExpires]));
+    }
+    const both = (count) => until(() => seen.every(({ length }) => length === count));
+    await map.set("a", {}, { collectionTtl: 600 });
+    await both(1);
+    await map.set("a", {}, { collectionTtl: 0 });
+    await both(2);
+    await map.set("a", {});
+    await map.setTtl(600);
+    await both(3);
+    for (const notices of seen) {
+      for (const [announced, known] of notices) assert.equal(announced, known);
+      assert.deepEqual(notices.map(([at]) => at === null), [false, true, false]);
+    }
+  });
+}
+
 test("what happened during a break is announced, once, and own writes as own", async (t) => {
   const { proxy, client } = await connectThroughProxy(t);
   const id = freshName(t);

@@ -258,7 +258,8 @@ class TestBadMembers:
         ("message", "code", "sentence"),
         [
             ({}, 20001, "do must be one of auth, ping, open, get, ttl, remove, unsubscribe, set, "
-                        "patch, items, item, add, batch, publish; null was given."),
+                        "patch, items, item, add, ttl_collection, remove_collection, batch, "
+                        "publish; null was given."),
             ({"do": "fly"}, 20001, "; 'fly' was given."),
             ({"do": ["get"]}, 20001, "; an array was given."),
             ({"do": "get"}, 20001, "get needs one of the members document, list, map, stream."),

@@ -116,8 +116,7 @@ def test_a_verb_takes_the_members_that_are_specified_and_needs_the_required(
         lacking = command(without=member)
         if found[member]:
             assert not isinstance(lacking, Refusal)
-        elif verb not in ("ttl", "remove") or member not in ("key", "index"):
-            # Without its key, the removal of an item is that of the collection.
+        else:
             assert isinstance(lacking, Refusal)
             assert lacking.code is Code.UNKNOWN_PARAMETER
 

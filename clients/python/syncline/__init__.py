@@ -10,6 +10,11 @@ async with syncline.connect("http://127.0.0.1:8040", token=token) as client:
     await players.set("alice", {"score": 1})
     async with players.replica() as replica:
         print(replica["alice"].data)
+
+    # Typed: a dataclass, a TypedDict, a pydantic model or a msgspec Struct.
+    async with client.document("lobby", model=Lobby) as lobby:
+        await lobby.update({"title": "New"})
+        print(lobby.data.title)
 """
 
 from .batch import Batch

@@ -10,19 +10,20 @@ import orjson
 
 from .attempts import make_op
 from .batch import Batch
-from .collection_listeners import CollectionListeners
-from .collection_subscription import CollectionSubscription, Listener
+from .collection_callbacks import CollectionCallbacks
+from .collection_listener import Listener
+from .collection_subscription import CollectionSubscription
 from .emitter import Emitter
 from .errors import Conflict, NotFound, RevisionMismatch
 from .handle import ObjectHandle
 from .header import JsonObject
 from .item import Item
 from .item_events import COLLECTION_EVENTS, CollectionEvent, merge_collection_event
-from .item_types import CollectionType, check_key
+from .item_types import ABSENT, CollectionType, check_key
 from .item_waiting import wait_for_item
 from .listening import as_model
 from .model_data import ModelData
-from .mutation import Mutator, repeat_until_first
+from .mutation import repeat_until_first
 from .mutation_queue import MutationQueue
 from .open_objects import OpenObjects
 from .pages import PAGE_SIZE, Order, Page, walk
@@ -37,7 +38,7 @@ D = TypeVar("D")
 
 
 class Collection(
-    CollectionListeners[T, K],
+    CollectionCallbacks[T, K],
     ObjectHandle[CollectionSubscription, CollectionEvent[T, K]],
     Generic[T, K],
 ):
@@ -57,6 +58,8 @@ class Collection(
     With a model, `data` of an item or event raises `ModelMismatch` if it does not fit the model.
     """
 
+    ttl_verb = "ttl_collection"
+    remove_verb = "remove_collection"
     collection_type: ClassVar[CollectionType]
 
     def __init__(
@@ -150,38 +153,6 @@ class Collection(
         # Checked here, so that an error message names the place within `changes`.
         new = self._model.encode_changes(changes, self._objects.limits.item)
         return await self.patch(key, operations=shallow_merge(new), ttl=ttl)
-
-    async def mutate(self, key: K, fn: Mutator[T], *, ttl: int | None = None) -> Item[T, K]:
-        """Compute new data of an item from the newest and write it; retry if another was first.
-
-        Args:
-            fn: as in `mutate` of a document. It must not call `mutate` for the same item.
-            ttl: as in `set`.
-
-        Returns:
-            the item as written; the newest item if `fn` returned None.
-
-        Raises:
-            NotFound: there is no such item.
-            RevisionMismatch: other writers were first until `mutate_timeout` had passed.
-            UsageError: `mutate` was called inside `mutate` of this item.
-        """
-        self._check_open()
-        self._check_key(key)
-        deadline = asyncio.get_running_loop().time() + self._objects.options.mutate_timeout
-        queue = self._subscription.mutations.setdefault(key, MutationQueue())
-
-        async def attempt() -> Item[T, K]:
-            newest = await self[key]
-            json = await self._model.apply(fn, newest.json, self._objects.limits.item)
-            if json is None:
-                return newest
-            named = {self.collection_type.key_name: key}
-            members = {"if_match": newest.revision, "ttl": ttl, "collection_ttl": None}
-            return await self._write_json("set", named, json, members)
-
-        async with queue.turn():
-            return await repeat_until_first(attempt, deadline)
 
     async def patch(
         self,
@@ -324,7 +295,36 @@ class Collection(
         """
         self._check_open()
         self._check_key(key)
-        return await wait_for_item(self, key, predicate, timeout)
+        item = await wait_for_item(self, key, predicate, timeout)
+        if item is None:
+            raise self._why_ended()
+        return item
+
+    async def _mutate(self, key: K, fn: Callable[[Any], Any], ttl: int | None) -> Item[T, K]:
+        """As `mutate` of a map or list; `fn` is called with None for an item to create."""
+        self._check_open()
+        self._check_key(key)
+        deadline = asyncio.get_running_loop().time() + self._objects.options.mutate_timeout
+        queue = self._subscription.mutations.setdefault(key, MutationQueue())
+
+        async def attempt() -> Item[T, K]:
+            newest: Item[T, K] | None
+            if self.collection_type.creates_items:
+                newest = await self.get(key)
+            else:
+                newest = await self[key]
+            stored = None if newest is None else newest.json
+            json = await self._model.apply(fn, stored, self._objects.limits.item)
+            if json is None:
+                # Without an item there is none to return: the read raises.
+                return newest or await self[key]
+            condition = ABSENT if newest is None else newest.revision
+            named = {self.collection_type.key_name: key}
+            members = {"if_match": condition, "ttl": ttl, "collection_ttl": None}
+            return await self._write_json("set", named, json, members)
+
+        async with queue.turn():
+            return await repeat_until_first(attempt, deadline)
 
     def _check_key(self, key: Any) -> None:
         """Raise `InvalidRequest` if `key` cannot be a key."""
@@ -361,6 +361,8 @@ class Collection(
                 if refusal.item is not None:
                     refusal.item = self._model.item(refusal.item)
                 raise
+        if item is None and verb != "remove":
+            await self._subscription.read_written([members[self.collection_type.key_name]])
         return item
 
     def _item(self, body: JsonObject, json: bytes | None = None) -> Item[T, K]:
@@ -385,4 +387,7 @@ class Collection(
                 collection_ttl=collection_ttl,
                 op=make_op(),
             )
+        name = self.collection_type.key_name
+        unknown = [each for each in operations if each["op"] != "remove" and "data" not in each]
+        await self._subscription.read_written([each[name] for each in unknown])
         return revisions

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakValueDictionary
 
+from .collection_listener import Listener, ReplicaListener
 from .event_order import EventOrder
 from .events import Removal
 from .header import Header, JsonObject
@@ -21,27 +22,9 @@ from .own_writes import OwnWrites
 from .part import Part, containing
 from .transport import Receive
 
-__all__ = ["CollectionSubscription", "Listener"]
+__all__ = ["CollectionSubscription"]
 
 logger = logging.getLogger("syncline")
-
-
-@dataclass(eq=False, slots=True, kw_only=True)
-class Listener:
-    """Receives the events of a part of a collection.
-
-    Attributes:
-        part: the part.
-        emit: called with each event.
-        end: called when no event follows, with the reason if the client is disconnected.
-        confirm: called with all keys that a message names, and with the revision up to which it
-            completes a replay, else None; after the events.
-    """
-
-    part: Part
-    emit: Callable[[CollectionEvent[Any]], None]
-    end: Callable[[Exception | None], None]
-    confirm: Callable[[list[Any], int | None], None] = lambda keys, complete_to: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +33,14 @@ class _Changes:
 
     Attributes:
         changes: those that were not announced before.
-        keys: of all changes in the message.
+        orders: revisions of all changes in the message, by key.
+        since: revision up to which all changes have come with the message.
         complete_to: revision up to which they complete a replay after a break, else None.
     """
 
     changes: list[ItemEvent[Any]]
-    keys: list[Any]
+    orders: Mapping[Any, int]
+    since: int
     complete_to: int | None
 
 
@@ -181,17 +166,31 @@ class CollectionSubscription:
         """
         item = change["item"]
         key = key_of(item)
-        if "revision" not in item:
-            return self._own.add_removal(key)  # REST does not say which revision it made
         self.wrote_header(body)
-        if any(each.part.has(key) for each in self.handles):
-            # The reply to a batch over REST has no dates.
-            has_data = "date_created" in item and (json is not None or "data" in item)
-            is_known = has_data or change["kind"] == "removed"
-            event = parse_change({**item, "kind": change["kind"]}, json) if is_known else None
-            self._own.add(
-                key, int(item["revision"]), None if event is None else replace(event, is_local=True)
-            )
+        if not any(each.part.has(key) for each in self.handles):
+            return
+        is_known = json is not None or "data" in item or change["kind"] == "removed"
+        event = None
+        if is_known:
+            author = {
+                "removed_by": body.get("updated_by"),
+                "date_removed": body.get("date_updated"),
+            }
+            members = {**author, **item, "kind": change["kind"]}
+            event = replace(parse_change(members, json), is_local=True)
+        self._own.add(key, int(item["revision"]), event)
+        if event is not None:
+            for each in self._replicas_of(key):
+                each.show(event)
+
+    async def read_written(self, keys: Iterable[Any]) -> None:
+        """Let the replicas read own writes whose data was not in the reply (rule C30)."""
+        wanted: dict[ReplicaListener, list[Any]] = {}
+        for key in keys:
+            for each in self._replicas_of(key):
+                wanted.setdefault(each, []).append(key)
+        for replica, of_replica in wanted.items():
+            await replica.read_written(of_replica)
 
     def wrote_header(self, body: JsonObject) -> None:
         """Adopt the header in the reply to a write."""
@@ -217,17 +216,13 @@ class CollectionSubscription:
                     logger.info("changes of %s are requested again", self.sid)
                     return self.reply_missed()
                 self._receive(changes, header.revision, may_be_early=may_be_early)
+                # A write of an item may have set the expiry of the whole.
+                self._change_expiry(header, may_be_early=may_be_early)
             case "reset":
                 self._reset(header, may_be_early=may_be_early)
             case "expiry":
                 self._advance(header.revision)
-                self._last_expiry = header
-                changed = ExpiryChanged(
-                    revision=body["revision"],
-                    date_expires=header.date_expires,
-                    updated_by=header.updated_by,
-                )
-                self._order.put(changed, may_be_early=may_be_early)
+                self._change_expiry(header, may_be_early=may_be_early)
         self._adopt(header)
 
     def receive_removal(self, removal: Removal, *, may_be_early: bool) -> None:
@@ -253,11 +248,17 @@ class CollectionSubscription:
             changes = [self._parse(each) for each in ok["changes"]]
             up_to = header.revision if more is None else int(more)
             self._receive(changes, up_to, may_be_early=True)
-        expiry = ExpiryChanged.between(self._last_expiry, header)
-        if expiry is not None:
-            self._last_expiry = header
-            self._order.put(expiry, may_be_early=True)
+        self._change_expiry(header, may_be_early=True)
         self._adopt(header)
+
+    def _change_expiry(self, header: Header, *, may_be_early: bool) -> None:
+        # Over REST, a stream that was replaced may still deliver events.
+        if header.revision < self._last_expiry.revision:
+            return
+        expiry = ExpiryChanged.between(self._last_expiry, header)
+        self._last_expiry = header
+        if expiry is not None:
+            self._order.put(expiry, may_be_early=may_be_early)
 
     def _parse(self, change: JsonObject) -> ItemEvent[Any]:
         is_bare = "data" not in change and change["kind"] != "removed"
@@ -265,8 +266,8 @@ class CollectionSubscription:
         return parse_change(change, json)
 
     def _receive(self, changes: list[ItemEvent[Any]], up_to: int, *, may_be_early: bool) -> None:
-        keys = [each.key for each in changes]
-        self._unnamed.difference_update(keys)
+        orders = {each.key: each.order for each in changes}
+        self._unnamed.difference_update(orders)
         fresh = [each for each in changes if not self._has_come(each)]
         complete_to = None
         if self._replayed_to is not None and up_to >= self._replayed_to:
@@ -278,7 +279,7 @@ class CollectionSubscription:
         if self.is_lost:
             self._seen.update((each.key, each) for each in fresh)
         self._advance(up_to)
-        news = _Changes(changes=fresh, keys=keys, complete_to=complete_to)
+        news = _Changes(changes=fresh, orders=orders, since=self.since, complete_to=complete_to)
         self._order.put(news, may_be_early=may_be_early)
 
     def _has_come(self, change: ItemEvent[Any]) -> bool:
@@ -299,13 +300,15 @@ class CollectionSubscription:
         # Also where the revision is older than before (rule C14).
         self.header = header
         self.since = header.revision
+        self._last_expiry = replace(self._last_expiry, revision=header.revision)
         self._seen.clear()
         self._unnamed.clear()
         self._replayed_to = None
         self._order.put(Reset(revision=str(header.revision)), may_be_early=may_be_early)
 
     def _adopt(self, header: Header) -> None:
-        if header.revision > self.header.revision:
+        # `>=`: over REST, the reply to the write of an item lacks the expiry of the whole.
+        if header.revision >= self.header.revision:
             self.header = header
 
     def _overflow(self) -> None:
@@ -322,7 +325,8 @@ class CollectionSubscription:
                 if news.complete_to is not None:
                     self._announce_own(news.complete_to, is_replayed=True)
                 for listener in list(self.handles):
-                    listener.confirm(news.keys, news.complete_to)
+                    if listener.replica is not None:
+                        listener.replica.confirm(news.orders, news.since, news.complete_to)
             case Reset():
                 self._announce_own(int(news.revision))
                 self._emit(news)
@@ -349,6 +353,10 @@ class CollectionSubscription:
                 if not isinstance(own, ItemRemoved):
                     removed: ItemRemoved[Any] = ItemRemoved(key=key, order=up_to)
                     self._announce(removed)
+
+    def _replicas_of(self, key: Any) -> list[ReplicaListener]:
+        listeners = [each for each in self.handles if each.part.has(key)]
+        return [each.replica for each in listeners if each.replica is not None]
 
     def _announce_removal(self, removal: Removal) -> None:
         # A removal may come twice: by its event, and as the 404 to an `open` in flight.

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Generic, Self
+from typing import Any, Generic, Self, cast
 
 import orjson
 
 from .attempts import make_op
 from .display import Shown, rows_of
-from .document_listeners import DocumentListeners
+from .document_callbacks import DocumentCallbacks
 from .emitter import Emitter
 from .encoding import encode_data
 from .errors import DocumentClosed, RevisionMismatch
@@ -30,7 +30,7 @@ from .type_variables import T
 __all__ = ["Document"]
 
 
-class Document(DocumentListeners[T], Shown, Generic[T]):
+class Document(DocumentCallbacks[T], Shown, Generic[T]):
     """One document, subscribed until `close()`; made by `Client.document`.
 
     `T` is the `model` that the document was opened with; without one, `JsonObject`.
@@ -194,7 +194,7 @@ class Document(DocumentListeners[T], Shown, Generic[T]):
         """
 
         async def compute(stored: bytes) -> bytes | None:
-            return await self._model.apply(fn, stored, self._objects.limits.data)
+            return await self._model.apply(cast(Any, fn), stored, self._objects.limits.data)
 
         return await self._mutate(compute, ttl)
 

@@ -14,6 +14,7 @@ from uuid import UUID
 import orjson
 
 from syncline_protocol.errors import Code
+from syncline_protocol.jsondata import DEPTH_LIMIT
 from syncline_protocol.jsonfaults import Fault, find_fault, find_surrogate
 
 from .errors import InvalidRequest, RequestError, TooLarge
@@ -36,6 +37,8 @@ _MAY_BE_LARGE = re.compile(rb"[0-9]{19}")
 
 _PLACE_SHOWN = 100
 """Maximum number of characters of a place in an error message."""
+
+_CONTAINERS = (dict, list, tuple)
 
 _ADVICE: list[tuple[type | tuple[type, ...], str]] = [
     ((date, time), "store a str, such as its isoformat()"),
@@ -75,7 +78,8 @@ def encode_data(data: object, limit: int | None) -> bytes:
     """Encode a document's data; `limit` is in bytes, None for no check.
 
     Raises:
-        InvalidRequest: as in `encode`, or `data` is not a dict.
+        InvalidRequest: as in `encode`, or `data` is not a dict, or it is nested more deeply than
+            the server accepts.
         TooLarge: the data is larger than `limit`. It is checked here because a message that exceeds
             the server's frame limit would end the connection.
     """
@@ -89,6 +93,9 @@ def encode_data(data: object, limit: int | None) -> bytes:
             Code.TOO_LARGE,
             f"data is {len(encoded)} bytes as compact JSON; at most {limit} are allowed.",
         )
+    brackets = encoded.count(b"{") + encoded.count(b"[")
+    if brackets > DEPTH_LIMIT and _is_deep(data, DEPTH_LIMIT):
+        raise _no_json(data, f"it is nested more than {DEPTH_LIMIT} deep", DEPTH_LIMIT)
     return encoded
 
 
@@ -106,6 +113,21 @@ def place_of(path: Iterable[str | int]) -> str:
     return shown or "data"
 
 
+def _is_deep(value: Any, limit: int) -> bool:
+    """True if a JSON value is nested more than `limit` deep."""
+    level = [value]
+    for _ in range(limit):
+        level = [
+            member
+            for outer in level
+            for member in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(member, _CONTAINERS)
+        ]
+        if not level:
+            return False
+    return True
+
+
 def _may_have_other_keys(value: object) -> bool:
     """True if a key may be other than a str: Python's encoder would make it one in silence."""
     try:
@@ -116,8 +138,8 @@ def _may_have_other_keys(value: object) -> bool:
     return False
 
 
-def _no_json(value: object, reason: str) -> RequestError:
-    fault = find_fault(value, _DEEPEST)
+def _no_json(value: object, reason: str, depth_limit: int = _DEEPEST) -> RequestError:
+    fault = find_fault(value, depth_limit)
     if fault is None:
         message = f"This is not a JSON value: {reason}."
     else:

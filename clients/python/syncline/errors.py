@@ -255,9 +255,10 @@ class UsageError(SynclineError):
 
 
 class NotAwaited(UsageError, AttributeError):
-    """What `client.document(…)` returns was used as a document; the text says to await it.
+    """What `client.document(…)` or `connect(…)` returns was used as a document or client.
 
-    An `AttributeError` too, so that `hasattr` and `getattr` with a default work as always.
+    The text says to await it. An `AttributeError` too, so that `hasattr` and `getattr` with a
+    default work as always.
     """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from syncline_protocol.errors import Code
 
@@ -49,7 +49,14 @@ S = TypeVar("S", bound=State)
 
 
 class ObjectHandle(Shown, Generic[S, E]):
-    """Handle of an open list, map or stream."""
+    """Handle of an open list, map or stream.
+
+    Attributes:
+        ttl_verb, remove_verb: the requests that set the expiry of the whole, and remove it.
+    """
+
+    ttl_verb: ClassVar[str] = "ttl"
+    remove_verb: ClassVar[str] = "remove"
 
     def __init__(
         self, objects: OpenObjects, subscription: S, events: Emitter[E], listener: object
@@ -124,7 +131,7 @@ class ObjectHandle(Shown, Generic[S, E]):
             self._subscription.wrote_header(ok[self._subscription.type])
 
         with self._subscription.writing():
-            await self._request("ttl", take, ttl=ttl, op=make_op())
+            await self._request(self.ttl_verb, take, ttl=ttl, op=make_op())
 
     async def close(self) -> None:
         """Close this handle and its listeners; the last handle unsubscribes. Safe to repeat."""
@@ -155,7 +162,7 @@ class ObjectHandle(Shown, Generic[S, E]):
         self._objects.check_loop()
         return self._events.events()
 
-    def why_ended(self) -> Exception:
+    def _why_ended(self) -> Exception:
         """Why no event follows, once an iterator has ended without an error."""
         if self._closed:
             return HandleClosed()
@@ -164,7 +171,7 @@ class ObjectHandle(Shown, Generic[S, E]):
     async def _remove_whole(self) -> None:
         with self._subscription.writing():
             await self._request(
-                "remove", lambda ok: self._subscription.wrote_removal(), op=make_op()
+                self.remove_verb, lambda ok: self._subscription.wrote_removal(), op=make_op()
             )
 
     async def _request(self, do: str, receive: Callable[[JsonObject], Any], **members: Any) -> Any:

@@ -8,7 +8,10 @@ from syncline_protocol.errors import Code
 
 from .errors import InvalidRequest
 
-__all__ = ["LIST", "MAP", "CollectionType", "check_key"]
+__all__ = ["ABSENT", "LIST", "MAP", "CollectionType", "check_key"]
+
+ABSENT = "-1"
+"""As `if_match`: there must be no such item."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,18 +22,30 @@ class CollectionType:
         name: name of the type.
         key_name, keys_name: names of a key and of several in messages.
         missing: error code where there is no such item.
+        creates_items: True if a write of an item that does not exist creates it.
     """
 
     name: str
     key_name: str
     keys_name: str
     missing: Code
+    creates_items: bool
 
 
-MAP = CollectionType(name="map", key_name="key", keys_name="keys", missing=Code.MAP_ITEM_NOT_FOUND)
+MAP = CollectionType(
+    name="map",
+    key_name="key",
+    keys_name="keys",
+    missing=Code.MAP_ITEM_NOT_FOUND,
+    creates_items=True,
+)
 
 LIST = CollectionType(
-    name="list", key_name="index", keys_name="indexes", missing=Code.LIST_ITEM_NOT_FOUND
+    name="list",
+    key_name="index",
+    keys_name="indexes",
+    missing=Code.LIST_ITEM_NOT_FOUND,
+    creates_items=False,
 )
 
 

@@ -31,14 +31,15 @@ class Items(Protocol[T, K]):
     async def get(self, key: K) -> Item[T, K] | None:
         """Read an item."""
 
-    def why_ended(self) -> Exception:
-        """Why no event follows."""
-
 
 async def wait_for_item(
     items: Items[T, K], key: K, predicate: Callable[[T], object], timeout: float | None
-) -> Item[T, K]:
-    """Wait until an item is there and the predicate is true for its data."""
+) -> Item[T, K] | None:
+    """Wait until an item is there and the predicate is true for its data.
+
+    Returns:
+        None if no event follows.
+    """
     if not items.part.has(key):
         message = f"The item {key!r} does not belong to the part that this handle has open."
         raise InvalidRequest.local(Code.INVALID_PARAMETER, message)
@@ -57,4 +58,4 @@ async def wait_for_item(
                 continue
             if item is not None and is_met(predicate, item.data):
                 return item
-    raise items.why_ended()
+    return None

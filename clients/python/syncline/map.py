@@ -7,6 +7,7 @@ from typing import Generic
 from .collection import Collection
 from .item import Item
 from .item_types import MAP
+from .mutation import MapMutator
 from .part import Part
 from .replica import Replica
 from .type_variables import T
@@ -41,6 +42,24 @@ class Map(Collection[T, str], Generic[T]):
         """
         members = {"ttl": ttl, "collection_ttl": collection_ttl}
         return await self._write_data("add", {"key": key}, data, members)
+
+    async def mutate(self, key: str, fn: MapMutator[T], *, ttl: int | None = None) -> Item[T, str]:
+        """Compute new data of an item from the newest and write it; retry if another was first.
+
+        Args:
+            fn: as in `mutate` of a document, but called with None if there is no such item: what
+                it returns then creates the item. It must not call `mutate` for the same item.
+            ttl: as in `set`.
+
+        Returns:
+            the item as written; the newest item if `fn` returned None.
+
+        Raises:
+            NotFound: there is no such item, and `fn` returned None.
+            RevisionMismatch: other writers were first until `mutate_timeout` had passed.
+            UsageError: `mutate` was called inside `mutate` of this item.
+        """
+        return await self._mutate(key, fn, ttl)
 
     def replica(self, *, prefix: str | None = None) -> Replica[T, str]:
         """Return a replica, which keeps the items in memory and current.

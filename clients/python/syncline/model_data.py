@@ -12,7 +12,7 @@ from .encoding import encode_data
 from .header import JsonObject
 from .item import Item
 from .models.codec import ModelCodec, codec_of
-from .mutation import Mutator
+from .mutation import MapMutator
 from .snapshot import Snapshot
 from .type_variables import K, T
 
@@ -70,8 +70,10 @@ class ModelData(Generic[T]):
         encode_data(new, limit)
         return new
 
-    async def apply(self, fn: Mutator[T], stored: bytes, limit: int | None) -> bytes | None:
-        """Call the function of a `mutate` with stored data; encode its result.
+    async def apply(
+        self, fn: MapMutator[T], stored: bytes | None, limit: int | None
+    ) -> bytes | None:
+        """Call the function of a `mutate` with stored data, None if there is none; encode its result.
 
         Returns:
             None if nothing is to be written.
@@ -80,19 +82,19 @@ class ModelData(Generic[T]):
             ModelMismatch: the stored data does not fit the model.
             InvalidRequest, TooLarge: as in `encode`.
         """
-        data = fn(self.decode(stored))
+        data = fn(None if stored is None else self.decode(stored))
         if inspect.isawaitable(data):
             data = await data
-        return None if data is None else self.encode_over(cast(T, data), stored, limit)
+        return None if data is None else self.encode_over(data, stored, limit)
 
-    def encode_over(self, data: T, stored: bytes, limit: int | None) -> bytes:
+    def encode_over(self, data: T, stored: bytes | None, limit: int | None) -> bytes:
         """Encode what replaces `stored`; fields of it that the model does not have are kept.
 
         Raises:
             InvalidRequest, TooLarge: as in `encode`.
         """
-        if self.codec is None:
-            return encode_data(data, limit)
+        if stored is None or self.codec is None:
+            return self.encode(data, limit)
         return self.codec.encode_over(data, stored, limit)
 
     def snapshot(self, snapshot: Snapshot[Any]) -> Snapshot[T]:

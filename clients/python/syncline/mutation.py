@@ -10,12 +10,15 @@ from typing import TypeVar
 from .errors import RevisionMismatch
 from .type_variables import T
 
-__all__ = ["MutationPauses", "Mutator", "repeat_until_first"]
+__all__ = ["MapMutator", "MutationPauses", "Mutator", "repeat_until_first"]
 
 W = TypeVar("W")
 
 Mutator = Callable[[T], T | None | Awaitable[T | None]]
 """Called with the data; returns the new data, or None to write nothing. Sync or async."""
+
+MapMutator = Callable[[T | None], T | None | Awaitable[T | None]]
+"""As `Mutator`, for an item of a map: called with None if there is no such item."""
 
 MUTATE_PAUSE = 0.01
 MUTATE_PAUSE_LIMIT = 0.5

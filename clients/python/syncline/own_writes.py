@@ -18,8 +18,6 @@ class OwnWrites:
     def __init__(self) -> None:
         self._writes: dict[Any, dict[int, ItemEvent[Any] | None]] = {}
         self._count = 0
-        # Items that this client has removed over REST, which does not give the revision.
-        self._removals: set[Any] = set()
 
     def add(self, key: Any, order: int, event: ItemEvent[Any] | None) -> None:
         """Record a write; `event` announces it, None if its data is not known."""
@@ -28,11 +26,6 @@ class OwnWrites:
         if self._count > OWN_LIMIT:
             oldest = next(iter(self._writes))
             self._count -= len(self._writes.pop(oldest))
-
-    def add_removal(self, key: Any) -> None:
-        """Record the removal of an item whose revision is not known."""
-        if len(self._removals) < OWN_LIMIT:
-            self._removals.add(key)
 
     def json_of(self, key: Any, order: int) -> bytes | None:
         """The data that an own write has stored; None if it is not known."""
@@ -46,18 +39,14 @@ class OwnWrites:
             whether that change is an own write, and the earlier ones whose data is known.
         """
         key, order = change.key, change.order
-        is_removed_here = False
-        if isinstance(change, ItemRemoved):
-            is_removed_here = key in self._removals
-            self._removals.discard(key)
         writes = self._writes.get(key)
         if writes is None:
-            return is_removed_here, []
+            return False, []
         taken = {each: writes.pop(each) for each in sorted(writes) if each <= order}
         if not writes:
             del self._writes[key]
         self._count -= len(taken)
-        is_own = order in taken or is_removed_here
+        is_own = order in taken
         taken.pop(order, None)
         return is_own, [event for event in taken.values() if event is not None]
 

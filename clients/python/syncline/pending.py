@@ -120,6 +120,11 @@ class Opening(Coroutine[Any, Any, H], Generic[H]):
 
     def _not_awaited(self, consequence: str) -> NotAwaited:
         self._is_settled = True
+        if self._opening is not None:
+            return NotAwaited(
+                f"{self._call} was awaited already, but {consequence} itself: use the handle that "
+                "`await` or `async with` has given"
+            )
         return NotAwaited(
             f"{self._call} is not open yet, so {consequence}: await it first, as in "
             f"`handle = await {self._call}` or `async with {self._call} as handle`"

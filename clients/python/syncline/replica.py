@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from syncline_protocol.backoff import Backoff
 from syncline_protocol.errors import Code
 
-from .collection_listeners import CollectionListeners
-from .collection_subscription import CollectionSubscription, Listener
+from .collection_callbacks import CollectionCallbacks
+from .collection_listener import Listener
+from .collection_subscription import CollectionSubscription
 from .display import Shown, shorten
 from .emitter import Emitter
 from .errors import (
@@ -29,6 +30,7 @@ from .item_events import (
     COLLECTION_EVENTS,
     CollectionEvent,
     ItemAdded,
+    ItemEvent,
     ItemRemoved,
     ItemUpdated,
     Reset,
@@ -53,7 +55,7 @@ PAGE_LIMIT = 500
 """Number of items that are read at once, which is the most that the server allows."""
 
 
-class Replica(Defaulted, CollectionListeners[T, K], Mapping[K, Item[T, K]], Shown, Generic[T, K]):
+class Replica(Defaulted, CollectionCallbacks[T, K], Mapping[K, Item[T, K]], Shown, Generic[T, K]):
     """The items of a list or map, or of a part, in memory: a mapping of keys to items.
 
     Reads are synchronous. The replica follows every change, also over breaks of the connection::
@@ -91,7 +93,8 @@ class Replica(Defaulted, CollectionListeners[T, K], Mapping[K, Item[T, K]], Show
         self._items: ReplicaItems[K] = ReplicaItems(self._events.emit)
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._closed = False
-        self._listener = Listener(part=part, emit=self._take, end=self._end, confirm=self._confirm)
+        self._since = 0  # revision up to which all changes have come, as of the last message
+        self._listener = Listener(part=part, emit=self._take, end=self._end, replica=self)
         subscription.attach(self._listener)
         self._reading = asyncio.create_task(self._read_all())
         self._checking: asyncio.Task[None] | None = None
@@ -130,6 +133,7 @@ class Replica(Defaulted, CollectionListeners[T, K], Mapping[K, Item[T, K]], Show
             NotFound: the list or map was removed.
             SynclineError: the replica or the client was closed, or is permanently disconnected.
         """
+        self._objects.check_loop()
         await asyncio.shield(self._ready)
 
     async def wait_for(
@@ -176,6 +180,30 @@ class Replica(Defaulted, CollectionListeners[T, K], Mapping[K, Item[T, K]], Show
             self._subscription.detach(self._listener)
             await self._objects.release(self._subscription)
 
+    def show(self, event: ItemEvent[Any, K]) -> None:
+        """Process an own write at its reply; as in `ReplicaListener`."""
+        self._items.show(event)
+
+    def confirm(self, orders: Mapping[K, int], since: int, complete_to: int | None) -> None:
+        """Process that a message has named items; as in `ReplicaListener`."""
+        self._items.confirm(orders, complete_to)
+        self._since = since
+        if self._checking is None and self._items.suspects(since):
+            self._checking = asyncio.create_task(self._check())
+
+    async def read_written(self, keys: Sequence[K]) -> None:
+        """Read items that this client has written; as in `ReplicaListener`."""
+
+        def take(ok: JsonObject) -> None:
+            for each in ok["items"]:
+                self._items.show_written(Item.parse(each), self._subscription.since)
+
+        try:
+            await self._request(take, {self._subscription.keys_name: sorted(keys)})
+        except SynclineError as error:
+            # The write was applied. Its event brings the item.
+            logger.info("%s could not be read: %s", self._subscription.sid, error)
+
     async def __aenter__(self) -> Self:
         try:
             await self.ready()
@@ -204,11 +232,6 @@ class Replica(Defaulted, CollectionListeners[T, K], Mapping[K, Item[T, K]], Show
             if self._ready.done():
                 self._ready = asyncio.get_running_loop().create_future()
             self._reading = asyncio.create_task(self._read_all())
-
-    def _confirm(self, keys: list[K], complete_to: int | None) -> None:
-        self._items.confirm(keys, complete_to)
-        if self._checking is None and self._items.suspects(self._subscription.since):
-            self._checking = asyncio.create_task(self._check())
 
     def _end(self, error: Exception | None) -> None:
         self._events.end(error)
@@ -267,13 +290,13 @@ class Replica(Defaulted, CollectionListeners[T, K], Mapping[K, Item[T, K]], Show
     async def _check(self) -> None:
         """Read the items that may have been removed without an event."""
         try:
-            while suspects := self._items.suspects(self._subscription.since)[:KEYS_LIMIT]:
+            while suspects := self._items.suspects(self._since)[:KEYS_LIMIT]:
 
                 def take(ok: JsonObject, asked: list[K] = suspects) -> None:
                     following = ok["next"]
                     covered = [key for key in asked if following is None or key <= following]
                     found = [Item.parse(each) for each in ok["items"]]
-                    self._items.settle(covered, found, self._subscription.since)
+                    self._items.settle(covered, found, self._since)
 
                 await self._request(take, {self._subscription.keys_name: suspects})
         except SynclineError as error:

@@ -124,24 +124,37 @@ def _set(members: Members) -> WriteItem:
     )
 
 
-def _set_ttl(members: Members) -> Command:
-    if not _names_item(members):
-        return object_requests.VERBS["ttl"](members)
+def _set_ttl(members: Members) -> WriteItem:
+    key = _existing_key(members)
     members.required_ttl()
-    return _write(members, Verb.UPDATE, _key(members), if_match=_condition(members))
+    return _write(members, Verb.UPDATE, key, if_match=_condition(members))
 
 
-def _remove(members: Members) -> Command:
-    if not _names_item(members):
-        return object_requests.VERBS["remove"](members)
+def _remove(members: Members) -> WriteItem:
     return WriteItem(
         members.address(),
         type=members.type,
         action=Verb.REMOVE,
-        item_key=_key(members),
+        item_key=_existing_key(members),
         if_match=_condition(members),
         op=members.op(),
     )
+
+
+def _of_collection(build: Build) -> Build:
+    """A request for the collection as a whole, which names no item."""
+
+    def build_checked(members: Members) -> Command:
+        for each in ITEM_TYPES.values():
+            if members.has(each.id_name):
+                raise Refusal(
+                    Code.UNKNOWN_PARAMETER,
+                    f"{members.given['do']} is for a {members.type.name} as a whole, so "
+                    f"{each.id_name} is not allowed.",
+                )
+        return build(members)
+
+    return build_checked
 
 
 def _write(
@@ -190,12 +203,11 @@ def _batch(members: Members) -> BatchItems:
     )
 
 
-def _names_item(members: Members) -> bool:
-    """True if the request names an item, not the collection as a whole.
+def _existing_key(members: Members) -> str:
+    """The key of an item that exists.
 
     Raises:
-        Refusal: `UNKNOWN_PARAMETER` if it names the item as another type does. Ignoring that would
-            remove the whole collection in place of the item.
+        Refusal: `UNKNOWN_PARAMETER` if the request names no item, or names it as another type does.
     """
     own = item_type(members.type).id_name
     for other in ITEM_TYPES.values():
@@ -204,7 +216,7 @@ def _names_item(members: Members) -> bool:
                 Code.UNKNOWN_PARAMETER,
                 f"An item of a {members.type.name} is named by {own}, not by {other.id_name}.",
             )
-    return members.has(own)
+    return _key(members)
 
 
 def _key(members: Members) -> str:
@@ -239,7 +251,13 @@ VERBS: Mapping[str, Build] = {
     "set": _set,
     "patch": _patch,
     "ttl": _set_ttl,
+    "ttl_collection": _of_collection(object_requests.VERBS["ttl"]),
     "remove": _remove,
+    "remove_collection": _of_collection(object_requests.VERBS["remove"]),
     "batch": _batch,
 }
-"""By the member `do`."""
+"""By the member `do`.
+
+What changes a collection as a whole has a verb of its own: a client that drops the key from a
+request for an item must not remove all items.
+"""

@@ -10,7 +10,9 @@ from typing import Any, get_type_hints
 
 import click
 
+from syncline_server.config.config_file import read_config_file
 from syncline_server.config.settings import Settings
+from syncline_server.config.validation import SettingError
 
 __all__ = [
     "EXIT_STATUSES",
@@ -47,8 +49,44 @@ retries_option = click.option(
 
 
 def setting_options() -> list[click.Parameter]:
-    """One option for each field of `Settings`, in the order of the fields."""
-    return [_option(field) for field in fields(Settings)]
+    """`--config`, and one option for each field of `Settings`, in the order of the fields.
+
+    An option comes before its variable, which comes before the config file.
+    """
+    return [_config_option(), *(_option(field) for field in fields(Settings))]
+
+
+def _config_option() -> click.Option:
+    return click.Option(
+        ["--config"],
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="TOML file with settings, by the names of these options; an option or variable "
+        "comes before it.",
+        envvar="SYNCLINE_CONFIG",
+        show_envvar=True,
+        # Before all others, which find their defaults in the file then.
+        is_eager=True,
+        expose_value=False,
+        callback=_use_config_file,
+    )
+
+
+def _use_config_file(context: click.Context, _: click.Parameter, path: Path | None) -> None:
+    if path is None:
+        return
+    options = {option.name: option for option in context.command.params if option.name}
+    values = read_config_file(path, (field.name for field in fields(Settings)))
+    for name, value in values.items():
+        kind = options[name].type
+        # Click takes True for 1, and 1 for True.
+        if isinstance(value, bool) != (kind is click.BOOL):
+            expected = "true or false" if kind is click.BOOL else "a text or a number"
+            raise SettingError(f"{path}: {name} must be {expected}, not {value!r}")
+        try:
+            kind.convert(value, None, context)
+        except click.BadParameter as error:
+            raise SettingError(f"{path}: {name}: {error.message}") from None
+    context.default_map = values
 
 
 def setting_option(name: str) -> click.Parameter:

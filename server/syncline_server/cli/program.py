@@ -7,6 +7,7 @@ import os
 import click
 
 from syncline_protocol import __version__
+from syncline_server.config.secret_variables import read_secret_files
 
 from .failures import run_command
 from .lazy_group import LazyGroup
@@ -17,6 +18,7 @@ __all__ = ["program", "run"]
 
 _PLACES = {
     "bench": "bench:bench",
+    "config": "config:config",
     "doc": "doc:doc",
     "export": "exporting:export",
     "import": "importing:import_",
@@ -44,6 +46,7 @@ _PLACES = {
 @click.pass_context
 def program(context: click.Context) -> None:
     """Real-time documents over REST, WebSocket and server-sent events."""
+    os.environ.update(read_secret_files(os.environ))
     # `serve` logs this warning itself.
     if context.invoked_subcommand != "serve":
         for sentence in unknown_variables(os.environ, program):

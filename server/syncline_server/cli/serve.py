@@ -17,6 +17,7 @@ from syncline_server.config.validation import SettingError
 from syncline_server.runtime.loading import loading
 
 from .options import setting_options
+from .setting_groups import GroupedCommand
 from .variables import unknown_variables
 
 __all__ = ["serve"]
@@ -24,7 +25,7 @@ __all__ = ["serve"]
 logger = logging.getLogger("syncline.settings")
 
 
-@click.command(params=setting_options())
+@click.command(cls=GroupedCommand, params=setting_options())
 def serve(**values: Any) -> None:
     """Serve documents until SIGTERM or Ctrl-C.
 
@@ -34,6 +35,10 @@ def serve(**values: Any) -> None:
     SYNCLINE_API_KEY_SECRET (further keys: SYNCLINE_API_KEYS, as SK…:secret,SK…:secret). `syncline
     keys` adds and revokes API keys while servers run; SYNCLINE_MASTER_KEY (base64 of 32 bytes), or
     else master.key in the data directory, encrypts their secrets in Redis.
+
+    Settings may also stand in a TOML file (--config); `syncline config show` shows each value and
+    where it comes from. A variable of a secret with _FILE at its end names a file that holds it,
+    like SYNCLINE_AUTH_TOKEN_FILE.
 
     When the server accepts connections, it prints one line with its URL on stdout. Logs go to
     stderr.

@@ -7,6 +7,8 @@ from difflib import get_close_matches
 
 import click
 
+from syncline_server.config.secret_variables import SECRET_VARIABLES
+
 __all__ = ["unknown_variables"]
 
 _PREFIX = "SYNCLINE_"
@@ -26,6 +28,9 @@ _OTHERS = (
 )
 
 
+_FILES = tuple(f"{name}_FILE" for name in SECRET_VARIABLES)
+
+
 def unknown_variables(names: Iterable[str], program: click.Command) -> list[str]:
     """A warning for each name that begins with `SYNCLINE_` but that no command reads.
 
@@ -34,7 +39,7 @@ def unknown_variables(names: Iterable[str], program: click.Command) -> list[str]
     given = {name for name in names if name.startswith(_PREFIX)}
     # First the commands that are imported already: to look at all would import all.
     loaded = program.commands.values() if isinstance(program, click.Group) else ()
-    known = {*_OTHERS, *(name for command in loaded for name in _variables(command))}
+    known = {*_OTHERS, *_FILES, *(name for command in loaded for name in _variables(command))}
     if given <= known:
         return []
     known.update(_variables(program))

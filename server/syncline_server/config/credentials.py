@@ -8,13 +8,20 @@ import re
 import secrets
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .secret_files import read_secret_file, write_secret_file
 from .validation import SettingError
 
-__all__ = ["KEY_SID", "Credentials", "find_credentials", "load_credentials", "make_secret"]
+__all__ = [
+    "FILE_NAME",
+    "KEY_SID",
+    "Credentials",
+    "find_credentials",
+    "load_credentials",
+    "make_secret",
+]
 
 FILE_NAME = "credentials.json"
 
@@ -38,12 +45,14 @@ class Credentials:
             empty, and without the keys in Redis (`auth.api_keys`).
         master_key: base64 of the 32 bytes that encrypt secrets in Redis (`config.encryption`); ""
             if it is not needed.
+        are_new: they were generated just now, at the first start.
     """
 
     account_sid: str
     auth_token: str = field(repr=False)
     api_keys: Mapping[str, str] = field(repr=False)
     master_key: str = field(default="", repr=False, compare=False)
+    are_new: bool = field(default=False, repr=False, compare=False)
 
 
 def make_secret() -> str:
@@ -70,7 +79,7 @@ def load_credentials(data_dir: Path, environ: Mapping[str, str]) -> Credentials:
     if found is not None:
         return found
     _generate(data_dir / FILE_NAME)
-    return load_credentials(data_dir, environ)
+    return replace(load_credentials(data_dir, environ), are_new=True)
 
 
 def find_credentials(data_dir: Path, environ: Mapping[str, str]) -> Credentials | None:

@@ -157,7 +157,7 @@ class ItemPageRequest:
     token: str | None
 
     @classmethod
-    def of(cls, query: bytes, items: ItemType) -> ItemPageRequest:
+    def of(cls, given: Pairs, items: ItemType) -> ItemPageRequest:
         """The page that a query asks for; other parameters are ignored here.
 
         A `PageToken` counts more than `From`; `Order` and `PageSize` beside it count for this page
@@ -167,7 +167,6 @@ class ItemPageRequest:
             Refusal: `INVALID_ORDER`, `INVALID_BOUNDS`, `INVALID_PAGE_SIZE`, `INVALID_PAGE_TOKEN`,
                 `INVALID_PARAMETER` for `Page`, and for `From` the code of an id that is wrong.
         """
-        given = urlencoded.pairs(query, "the query", QUERY_FIELDS)
         token = query_value(given, "PageToken", Code.INVALID_PAGE_TOKEN)
         start, is_inclusive = _start(given, items), _choice(given, "Bounds", _BOUNDS)
         if token is None:

@@ -10,7 +10,7 @@ import orjson
 from syncline_protocol.dates import format_seconds
 from syncline_protocol.documents import Document
 from syncline_protocol.item_types import ItemType
-from syncline_protocol.items import Change, Item
+from syncline_protocol.items import Change, ChangeKind, Item
 from syncline_protocol.objects import Header
 
 from . import urls
@@ -72,7 +72,7 @@ def item_resource(
 def batch_resource(
     changes: Iterable[Change], items: ItemType, collection: Header
 ) -> dict[str, Any]:
-    """What a batch did: the collection's revision, and each item's, in the order of operations."""
+    """What a batch did: the collection's revision, and each item, in the order of operations."""
     return {
         f"{items.type.name}_sid": collection.sid,
         "revision": str(collection.revision),
@@ -83,6 +83,7 @@ def batch_resource(
                 items.id_name: items.show_id(change.item.key),
                 "change": change.kind.value,
                 "revision": str(change.item.revision),
+                **({} if change.kind is ChangeKind.REMOVED else _dates(change.item)),
             }
             # An expired item that a batch found makes a change of its own, before the operation's.
             for change in changes

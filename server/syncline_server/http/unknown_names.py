@@ -28,8 +28,8 @@ _SHOWN = 60
 
 def check_query(
     request: Request, known: Sequence[str] = (), limit: int = urlencoded.FIELD_LIMIT
-) -> None:
-    """Refuse a query with misspelt or misplaced parameters.
+) -> list[tuple[str, str]]:
+    """Refuse a query with misspelt or misplaced parameters; return the names and values.
 
     A read ignores names that resemble no parameter: a cache or a proxy may add them. A write
     refuses every unknown name: it may have been meant for the body.
@@ -43,12 +43,14 @@ def check_query(
     """
     is_read = request.method in ("GET", "HEAD", "OPTIONS")
     allowed = (*PAGING, *known) if is_read else tuple(known)
-    for name, _ in urlencoded.pairs(request.scope["query_string"], "the query", limit):
+    given = urlencoded.pairs(request.scope["query_string"], "the query", limit)
+    for name, _ in given:
         if name in allowed or name in _IGNORED or name.startswith("_"):
             continue
         if not is_read or _nearest(name, allowed) is not None:
             where = "" if is_read else " Other parameters go into the body."
             raise _unknown(name, allowed, "the query", where)
+    return given
 
 
 def refuse_unknown(name: str, known: Iterable[str]) -> Refusal:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from syncline_protocol import revisions
-from syncline_protocol.objects import SYSTEM, Event, NameAndExpiry, Removed
+from syncline_protocol.objects import SYSTEM, Event, NameAndExpiry, Removed, type_of_sid
+from syncline_protocol.sids import object_key
 from syncline_server.observability.metrics import Tally
 
 from .cork import Outlet
@@ -74,6 +75,7 @@ class Topic:
             item and its revision each. None before the first of them.
         acknowledged: the newest revision that a reply to a subscriber named.
         unique_name, expires_ms: of the newest state in any event or reply (`learn`).
+        name_key: `object_key` of the unique name, which all sessions share; None without a name.
         learned: the revision of that state.
         live_since: loop time since when no event is missed; None before.
         rights_changed_at: loop time of the last change of rights: a check that was made earlier may
@@ -93,6 +95,7 @@ class Topic:
     recent: deque[tuple[Hashable, int]] | None = None
     acknowledged: int = 0
     unique_name: str | None = None
+    name_key: str | None = None
     expires_ms: int | None = None
     learned: int = 0
     live_since: float | None = None
@@ -121,7 +124,11 @@ class Topic:
         self.first = min(self.first or state.revision, state.revision)
         if state.revision >= self.learned:
             self.learned = state.revision
-            self.unique_name, self.expires_ms = state.unique_name, state.expires_ms
+            name = state.unique_name
+            if name != self.unique_name:
+                of_type = type_of_sid(self.sid)
+                self.name_key = None if name is None else object_key(of_type, name)
+            self.unique_name, self.expires_ms = name, state.expires_ms
 
     def make_removal(self, now_ms: int) -> Removed:
         """The last event, for an object that was found to be gone.

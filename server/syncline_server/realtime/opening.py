@@ -48,6 +48,11 @@ async def open_object(
                 if not was_live or is_changed or topic.rights_changed_at >= started:
                     # The state of 1, or the right to read it, is or may be out of date.
                     state = await operations.get(subscriptions.access, state.sid)
+                # The client's revision is newer than the stored one, because a failover lost
+                # writes: give the stored state a newer revision (promise 2).
+                if command.revision is not None and command.revision > state.revision:
+                    access = subscriptions.access
+                    state = await operations.advance(access, state.sid, command.revision)
                 contents = Contents(state=state)
             else:
                 access = subscriptions.access
@@ -55,11 +60,6 @@ async def open_object(
                 state = contents.state
                 if subscription.state is State.BEHIND and command.revision is None:
                     contents = _reset(contents)
-            # 4. The client's revision is newer than the stored one, because a failover lost writes:
-            #    give the stored state a newer revision (promise 2).
-            if command.revision is not None and command.revision > state.revision:
-                access = subscriptions.access
-                state = await operations.advance(access, state.sid, command.revision)
             if subscription.state is State.REVOKED:
                 raise forbidden()  # the right was revoked after the last read: promise 6
     return Opened(

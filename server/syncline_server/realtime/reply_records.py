@@ -25,7 +25,7 @@ def record_reply(subscriptions: Subscriptions, command: Command, result: Result)
     if isinstance(result, Fetched | Unsubscribed):
         return
     header = result.header
-    subscription = subscriptions.index.by_sid.get(header.sid)
+    subscription = subscriptions.index.by_key.get(header.sid)
     if subscription is not None:
         # `max`: an event may have brought a newer revision before this reply.
         subscription.topic.learn(header)
@@ -37,7 +37,7 @@ def record_reply(subscriptions: Subscriptions, command: Command, result: Result)
 
 def _record_opened(subscriptions: Subscriptions, command: Command, opened: Opened[Header]) -> None:
     header, replay = opened.state, opened.replay
-    subscription = subscriptions.index.by_sid.get(header.sid)
+    subscription = subscriptions.index.by_key.get(header.sid)
     if subscription is None:
         return
     topic = subscription.topic

@@ -87,7 +87,7 @@ class Session:
         """
         self._backend = backend
         self._sender = EventSender(send_event)
-        self._subscriptions = Subscriptions(backend.hub, access, self._sender, self._make_replayer)
+        self._subscriptions = Subscriptions(backend.hub, access, self._sender, self)
         self._client = self if is_lasting else None
         self._queues = CommandQueues()
         # Not a set: there are very many sessions, and an empty dict takes a third of the memory.
@@ -278,7 +278,8 @@ class Session:
             return written
         return Fetched(result)
 
-    def _make_replayer(self) -> Replayer:
+    def make_replayer(self) -> Replayer:
+        """As in `StoreReader`."""
         subscriptions = self._subscriptions
         return Replayer(
             self._read_portion,

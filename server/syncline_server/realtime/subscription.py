@@ -40,8 +40,6 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from syncline_protocol.items import Part
-from syncline_protocol.objects import type_of_sid
-from syncline_protocol.sids import object_key
 from syncline_server.pubsub.topic import Topic
 from syncline_server.storage.items import Replay
 
@@ -129,6 +127,4 @@ class Subscription:
 
 def topic_keys(topic: Topic) -> list[str]:
     """All keys of an object: its SID first, then its name if it has one."""
-    if topic.unique_name is None:
-        return [topic.sid]
-    return [topic.sid, object_key(type_of_sid(topic.sid), topic.unique_name)]
+    return [topic.sid] if topic.name_key is None else [topic.sid, topic.name_key]

@@ -13,28 +13,29 @@ class SubscriptionIndex:
     """Subscriptions by SID, and by name. A key is that of a command (`Command.key`).
 
     Attributes:
-        by_sid: the subscriptions by the SID of their object.
+        by_key: each subscription by its SID, and by its name if it has one. One dictionary, because
+            there are very many clients with one open object; no name is shaped like a SID.
     """
 
-    __slots__ = ("_by_name", "by_sid")
+    __slots__ = ("_count", "by_key")
 
     def __init__(self) -> None:
-        self.by_sid: dict[str, Subscription] = {}
-        self._by_name: dict[str, Subscription] = {}
+        self.by_key: dict[str, Subscription] = {}
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self.by_sid)
+        return self._count
 
     def __iter__(self) -> Iterator[Subscription]:
         """All subscriptions, which may end meanwhile."""
-        return iter(list(self.by_sid.values()))
+        return iter([each for key, each in self.by_key.items() if key == each.topic.sid])
 
     def __contains__(self, subscription: Subscription) -> bool:
-        return self.by_sid.get(subscription.topic.sid) is subscription
+        return self.by_key.get(subscription.topic.sid) is subscription
 
     def find(self, key: str | None) -> Subscription | None:
         """The subscription to the object; None if none is known by this key."""
-        return None if key is None else self.by_sid.get(key) or self._by_name.get(key)
+        return None if key is None else self.by_key.get(key)
 
     def keys(self, key: str | None) -> list[str]:
         """`key` first, then the other known keys of its object."""
@@ -45,14 +46,14 @@ class SubscriptionIndex:
 
     def add(self, subscription: Subscription) -> None:
         """Add a subscription to an object that has none."""
-        self.by_sid[subscription.topic.sid] = subscription
-        for key in topic_keys(subscription.topic)[1:]:
-            self._by_name[key] = subscription
+        self._count += 1
+        for key in topic_keys(subscription.topic):
+            self.by_key[key] = subscription
 
     def remove(self, subscription: Subscription) -> None:
         """Remove a subscription."""
-        del self.by_sid[subscription.topic.sid]
+        self._count -= 1
         # The name may belong to a newer object already, which is open under it.
-        for key in topic_keys(subscription.topic)[1:]:
-            if self._by_name.get(key) is subscription:
-                del self._by_name[key]
+        for key in topic_keys(subscription.topic):
+            if self.by_key.get(key) is subscription:
+                del self.by_key[key]

@@ -5,9 +5,9 @@ The states of a subscription, and its transitions, stand in `subscription`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from syncline_protocol.items import Part
 from syncline_protocol.objects import SYSTEM, Event, Header, Removed, type_of_sid
@@ -26,10 +26,17 @@ from .subscription_index import SubscriptionIndex
 if TYPE_CHECKING:
     from .replay import Replayer
 
-__all__ = ["Subscriptions"]
+__all__ = ["StoreReader", "Subscriptions"]
 
 # A member of an enum costs a search at each use, which shows in `on_event`.
 _BEHIND = State.BEHIND
+
+
+class StoreReader(Protocol):
+    """Reads changes from the store."""
+
+    def make_replayer(self) -> Replayer:
+        """What reads changes for the subscriptions of one client that are behind."""
 
 
 class Subscriptions:
@@ -45,17 +52,16 @@ class Subscriptions:
 
     __slots__ = (
         "_blocked",
-        "_by_sid",
-        "hub",
+        "_by_key",
         "_is_paused",
-        "_make_replayer",
         "_outlet",
+        "_reader",
         "_replayer",
-        "sender",
-        "_writing",
         "access",
+        "hub",
         "index",
         "opens",
+        "sender",
     )
 
     def __init__(
@@ -63,18 +69,19 @@ class Subscriptions:
         hub: Hub,
         access: Access,
         sender: EventSender,
-        make_replayer: Callable[[], Replayer],
+        reader: StoreReader,
     ) -> None:
-        """`make_replayer`: makes what reads changes for subscriptions that are behind."""
+        """`reader`: makes what reads changes for subscriptions that are behind."""
         self.access = access
         self.hub = hub
         self.sender = sender
         self._outlet: tuple[Format, Outlet] | None = None
         self.index = SubscriptionIndex()
-        self._by_sid = self.index.by_sid
-        self._blocked = BlockedEvents()
-        self._writing = self._blocked.writing_keys
-        self._make_replayer = make_replayer
+        self._by_key = self.index.by_key
+        # None until the first write, or event during an `Open`: most of very many clients have
+        # neither.
+        self._blocked: BlockedEvents | None = None
+        self._reader = reader
         # None until a subscription is behind: nearly all clients never need one.
         self._replayer: Replayer | None = None
         self._is_paused = False
@@ -92,7 +99,7 @@ class Subscriptions:
 
     def subscribe(self, state: Header, part: Part | None = None) -> Subscription:
         """Subscribe to an object, or return its subscription if it is open already."""
-        subscription = self._by_sid.get(state.sid)
+        subscription = self._by_key.get(state.sid)
         if subscription is None:
             topic = self.hub.join(self.access.service_sid, state.sid, self)
             topic.learn(state)
@@ -197,7 +204,7 @@ class Subscriptions:
                 and subscription.pending is None
                 and subscription.part is None
                 and not subscription.openings
-                and not self._blocked.is_written(topic)
+                and not (self._blocked is not None and self._blocked.is_written(topic))
                 and (subscription.own is None or subscription.own.is_clear(topic.revision))
             ):
                 subscription.state = State.FAST
@@ -205,14 +212,15 @@ class Subscriptions:
 
     def on_event(self, event: Event) -> None:
         """As in `topic.Subscriber`: send the event, block it, or drop it if it is not newer."""
-        subscription = self._by_sid.get(event.sid)
+        subscription = self._by_key.get(event.sid)
         if subscription is None:
             return
+        blocked = self._blocked
         # 1. Block it if a reply must come first: that to the first `Open`, or to a write.
         if not subscription.delivered or (
-            self._writing and self._blocked.blocks(subscription, event)
+            blocked is not None and blocked.writing_keys and blocked.blocks(subscription, event)
         ):
-            self._blocked.add(subscription, event)
+            self._blocks().add(subscription, event)
         # 2. Send it, unless the client has it already.
         elif event.revision > subscription.delivered:
             before = subscription.delivered
@@ -236,7 +244,7 @@ class Subscriptions:
 
         `since`: the revision up to which the client receives everything.
         """
-        subscription = self._by_sid.get(sid)
+        subscription = self._by_key.get(sid)
         if subscription is not None:
             self._leave_fast_path(subscription)
             # Events from before a later `Open` may have waited too: its reply has what they report.
@@ -251,7 +259,7 @@ class Subscriptions:
                 self.read_since(subscription, since, expires_ms)
             return
         # 2. Block it while a write is under way: it may contain that write (promise 4).
-        if self._blocked.add_portion(subscription, portion):
+        if self._blocked is not None and self._blocked.add_portion(subscription, portion):
             return
         # 3. Set `delivered` before anything is sent, because the send queue may drop it again.
         found, end = portion.replay, portion.end
@@ -271,7 +279,7 @@ class Subscriptions:
 
     def on_revoked(self, sid: str) -> None:
         """Send `Removed`, as if the object were gone, and end the subscription."""
-        subscription = self._by_sid.get(sid)
+        subscription = self._by_key.get(sid)
         if subscription is None:
             return
         self._leave_fast_path(subscription)  # so that `delivered` is up to date
@@ -296,14 +304,16 @@ class Subscriptions:
         # On the fast path nothing can be blocked, so leave it before the commit.
         if subscription := self.index.find(key):
             self._leave_fast_path(subscription)
-        self._blocked.begin_write(key)
+        self._blocks().begin_write(key)
 
     def end_write(self, key: str) -> None:
         """Block no further events; those that are blocked wait for `deliver_pending`."""
-        self._blocked.end_write(key)
+        self._blocks().end_write(key)
 
     def deliver_pending(self) -> None:
         """Deliver the blocked events; those that another write still blocks are blocked again."""
+        if self._blocked is None:
+            return
         for subscription in self._blocked.take():
             portion, subscription.portion = subscription.portion, None
             if portion is not None:
@@ -332,7 +342,7 @@ class Subscriptions:
         subscription.state, subscription.delivered = State.BEHIND, since
         subscription.expires_ms = expires_ms
         if self._replayer is None:
-            self._replayer = self._make_replayer()
+            self._replayer = self._reader.make_replayer()
             if self._is_paused:
                 self._replayer.pause()
         self._replayer.add(subscription)
@@ -365,6 +375,11 @@ class Subscriptions:
             # After a reset the client reads all items again, and needs nothing from the store.
             subscription.state, subscription.portion, subscription.lost = State.SLOW, None, 0
         return event.replayable > 0
+
+    def _blocks(self) -> BlockedEvents:
+        if self._blocked is None:
+            self._blocked = BlockedEvents()
+        return self._blocked
 
     def _leave_fast_path(self, subscription: Subscription) -> None:
         if subscription.state is State.FAST and self._outlet is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
 
 from syncline_protocol import __version__
+from syncline_server.config.credentials import FILE_NAME, Credentials
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 
@@ -64,12 +66,35 @@ def _listen_on(host: str, port: int, shared: bool) -> socket.socket:
     return listener
 
 
-def announce(settings: Settings, listener: socket.socket) -> None:
-    """Print the line that says that the server accepts connections, with its URL."""
+def announce(settings: Settings, credentials: Credentials, listener: socket.socket) -> None:
+    """Print the line that says that the server accepts connections, with its URL.
+
+    At the first start, what to do next follows.
+    """
     url = _url(settings, listener.getsockname()[1])
-    print(f"Syncline {__version__} is ready at {url}", flush=True)
+    lines = [f"Syncline {__version__} is ready at {url}"]
     if settings.demo:
-        print(f"Demo: {url}/demo", flush=True)
+        lines.append(f"Demo: {url}/demo")
+    if credentials.are_new:
+        lines += _first_steps(settings, url)
+    print("\n".join(lines), flush=True)
+
+
+def _first_steps(settings: Settings, url: str) -> list[str]:
+    """A table of what to do after the first start."""
+    usual = Settings()
+    data_dir = shlex.quote(str(settings.data_dir))
+    found = "" if settings.data_dir == usual.data_dir else f" --data-dir {data_dir}"
+    reached = found if url == _url(usual, usual.port) else f"{found} --url {url}"
+    steps = {
+        "REST API": f"{url}/docs",
+        "Credentials": f"{settings.data_dir / FILE_NAME} (account, and a key that signs tokens)",
+        "A token": f"syncline token --identity alice{found}",
+        "A document": f"syncline doc set{reached} lobby '{{\"players\": 1}}'",
+        "See it change": f"syncline doc watch{reached} lobby",
+    }
+    width = max(map(len, steps))
+    return ["", *(f"  {name:<{width}}  {text}" for name, text in steps.items())]
 
 
 def _url(settings: Settings, port: int) -> str:

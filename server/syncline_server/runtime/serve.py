@@ -76,7 +76,7 @@ async def _run_here(settings: Settings, credentials: Credentials, key_pair: KeyP
         app = create_app(settings, credentials, engine)
         certificate = None if key_pair is None else Certificate(key_pair)
         renew = None if certificate is None else partial(certificate.renew, settings)
-        ready = partial(announce, settings, listeners[0])
+        ready = partial(announce, settings, credentials, listeners[0])
         await Server(app, settings, ready, certificate=certificate, on_hangup=renew).serve(
             listeners
         )

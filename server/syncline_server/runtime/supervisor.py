@@ -133,7 +133,7 @@ class Workers:
                 self._readiness.report("workers", f"worker {waiting[0].number} waits: {said}")
             await asyncio.sleep(READY_CHECK_INTERVAL)
         self._readiness.report("workers", None)
-        announce(self._settings, slots[0].first)
+        announce(self._settings, self._credentials, slots[0].first)
 
     def _listen(self) -> list[list[socket.socket]]:
         first = listen(self._settings, shared=True)

@@ -13,6 +13,7 @@ from syncline_protocol.item_keys import index_key
 from syncline_protocol.item_types import LIST_ITEMS, MAP_ITEMS, ItemType
 from syncline_protocol.items import Item, ItemQuery
 from syncline_protocol.objects import Header
+from syncline_server.http import urlencoded
 from syncline_server.http.item_paging import ItemCursor, ItemPageReply, ItemPageRequest
 
 URL = "http://sync.test/v1/Services/default/Maps/m/Items"
@@ -21,7 +22,7 @@ LIST = "ES" + "0" * 32
 
 
 def asked(query: str, items: ItemType = MAP_ITEMS) -> ItemPageRequest:
-    return ItemPageRequest.of(query.encode(), items)
+    return ItemPageRequest.of(urlencoded.pairs(query.encode(), "the query"), items)
 
 
 def test_the_defaults_are_the_first_fifty_in_ascending_order() -> None:

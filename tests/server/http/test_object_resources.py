@@ -100,13 +100,24 @@ def test_a_key_is_one_segment_of_the_url(key: str, segment: str) -> None:
     assert resource["url"] == f"{URL}/Maps/{HEADER.sid}/Items/{segment}"
 
 
-def test_a_batch_names_the_revision_of_each_item() -> None:
+def test_a_batch_shows_each_item_without_its_data() -> None:
     gone = Change(kind=ChangeKind.REMOVED, item=replace(ITEM, revision=5), expired=True)
+    removed = Change(kind=ChangeKind.REMOVED, item=replace(ITEM, revision=7))
     added = Change(kind=ChangeKind.ADDED, item=replace(ITEM, revision=6))
-    assert batch_resource([gone, added], LIST_ITEMS, HEADER) == {
+    dates = {
+        "date_created": "2026-01-31T08:15:30Z",
+        "date_updated": "2026-01-31T08:15:31Z",
+        "date_expires": "2026-01-31T08:16:31Z",
+        "created_by": "system",
+        "updated_by": "alice",
+    }
+    assert batch_resource([gone, added, removed], LIST_ITEMS, HEADER) == {
         "list_sid": HEADER.sid,
         "revision": "1806543210987654",
         "date_updated": "2026-01-31T08:15:31Z",
         "date_expires": None,
-        "items": [{"index": 7, "change": "added", "revision": "6"}],
+        "items": [
+            {"index": 7, "change": "added", "revision": "6", **dates},
+            {"index": 7, "change": "removed", "revision": "7"},
+        ],
     }

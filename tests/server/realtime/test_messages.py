@@ -96,7 +96,7 @@ async def test_subscribers_are_on_the_fast_path(connect: Connect) -> None:
     """Each message then costs each of them one call."""
     readers = [connect() for _ in range(5)]
     topic = await opened(*readers)
-    states = {each.session._subscriptions.index.by_sid[topic.sid].state for each in readers}
+    states = {each.session._subscriptions.index.by_key[topic.sid].state for each in readers}
     assert states == {State.FAST}
     await readers[0].ask(message(1))
     await eventually(lambda: all(each.events for each in readers))

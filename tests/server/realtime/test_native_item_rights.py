@@ -64,7 +64,7 @@ def requests(target: Target) -> list[tuple[str, Message, str, int]]:
         ("items", {}, "r", 200),
         ("item", item, "r", 200),
         ("item", {"key": "no", "index": 9}, "r", 404),
-        ("ttl", {"ttl": 60}, "w", 200),
+        ("ttl_collection", {"ttl": 60}, "w", 200),
         ("ttl", {"ttl": 60, **item}, "w", 200),
         ("add", {**data, **target.new}, "w", 200),
         ("set", {**data, **item}, "w", 200),
@@ -76,7 +76,7 @@ def requests(target: Target) -> list[tuple[str, Message, str, int]]:
         ("batch", {"operations": [{"op": "update", **data, **item}]}, "w", 200),
         ("batch", {"operations": [{"op": "update", **data, **stale}]}, "w", 412),
         ("remove", item, "w", 200),
-        ("remove", {}, "m", 200),
+        ("remove_collection", {}, "m", 200),
     ]
     if target.type == "map":
         found.append(("add", {**data, **item}, "w", 409))

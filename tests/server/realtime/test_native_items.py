@@ -61,7 +61,7 @@ class TestMaps:
             await socket.ok("add", map=sid, key="k", data={"n": 1})
             item = await socket.ok("ttl", map=sid, key="k", ttl=60)
             both = await socket.ok("set", map=sid, key="k", data={}, collection_ttl=90)
-            never = await socket.ok("ttl", map=sid, ttl=0)
+            never = await socket.ok("ttl_collection", map=sid, ttl=0)
             read = await socket.ok("get", map=sid)
 
         assert item["kind"] == "updated" and item["item"]["date_expires"] is not None
@@ -330,8 +330,9 @@ async def test_objects_of_every_type_are_created_fetched_and_removed(
         taken = await socket.error("open", **{type_: name}, mode="create_new")
         fetched = await socket.ok("get", **{type_: created[type_]["sid"]})
         await socket.ok("unsubscribe", **{type_: name})
-        ttl = await socket.ok("ttl", **{type_: name}, ttl=0)
-        removed = await socket.ok("remove", **{type_: name})
+        of_whole = "" if type_ == "stream" else "_collection"
+        ttl = await socket.ok(f"ttl{of_whole}", **{type_: name}, ttl=0)
+        removed = await socket.ok(f"remove{of_whole}", **{type_: name})
         gone = await socket.error("get", **{type_: created[type_]["sid"]})
         document = await socket.ok("open", document=name)
 
@@ -365,13 +366,13 @@ async def test_every_request_for_a_collection_that_is_not_there(
         ("ttl", {"ttl": 5, **item}),
         ("remove", item),
         ("batch", {"operations": [operation]}),
-        ("ttl", {"ttl": 5}),
-        ("remove", {}),
+        ("ttl_collection", {"ttl": 5}),
+        ("remove_collection", {}),
         ("open", {"mode": "open_existing"}),
     ]
     async with native_socket(server) as socket:
         removed = await socket.created(type_)
-        await socket.ok("remove", **{type_: removed})
+        await socket.ok("remove_collection", **{type_: removed})
         for do, members in requests:
             for address, code in ((unique(), 54300), (removed, 54200 if type_ == "map" else 54150)):
                 error = await socket.error(do, **{type_: address}, **members)

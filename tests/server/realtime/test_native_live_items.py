@@ -166,7 +166,7 @@ class TestEvents:
             await opened(reader, sid)
             await writer.ok("set", map=sid, key="k", data={}, ttl=1)
             added, removed = await reader.event(), await reader.event()
-            ttl = await writer.ok("ttl", map=sid, ttl=1)
+            ttl = await writer.ok("ttl_collection", map=sid, ttl=1)
             expiry, end = await reader.event(), await reader.event()
 
         assert added["changes"][0]["kind"] == "added"
@@ -189,7 +189,7 @@ class TestEvents:
             await socket.send("batch", map=sid, operations=[{"op": "remove", "key": "k0"}])
             await socket.send("remove", map=sid, key="k1")
             await socket.send("patch", map=sid, key="k2", increment={"/n": 1})
-            await socket.send("ttl", map=sid, ttl=60)
+            await socket.send("ttl_collection", map=sid, ttl=60)
             messages = [await socket.receive() for _ in range(2 * 54)]
 
         replied: list[str] = []
@@ -227,7 +227,7 @@ class TestEvents:
             name = unique()
             ok = await reader.ok("open", list=name)
             await writer.ok("add", list=name, data={})
-            await writer.ok("remove", list=name)
+            await writer.ok("remove_collection", list=name)
             added, removed = await reader.event(), await reader.event()
             again = await reader.ok("open", list=name)
 

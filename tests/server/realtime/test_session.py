@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -642,3 +644,27 @@ async def test_a_removal_that_only_a_comparison_finds_has_the_name(
     [removal] = [news for news in await client.receive(2) if isinstance(news, Removed)]
     assert (removal.sid, removal.unique_name, removal.expired) == (document.sid, "prefs", False)
     assert removal.revision > written.state.revision
+
+
+async def test_a_session_with_one_open_document_is_small(backend: Backend, client: Client) -> None:
+    """There are very many of them, and most only read: the rest is made when it is needed."""
+    document = await client.open(unique())
+    count = 500
+
+    def subscribe() -> Session:
+        session = Session(backend, client.session.access, client.received.append)
+        session._subscriptions.subscribe(document)
+        return session
+
+    subscribe().close()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        sessions = [subscribe() for _ in range(count)]
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    for session in sessions:
+        session.close()
+    assert (after - before) / count < 1_200

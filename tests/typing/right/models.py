@@ -75,7 +75,7 @@ async def collections(client: syncline.Client) -> None:
         assert_type(item.data["text"], str)
         assert_type(await cards.get("b"), syncline.Item[Card, str] | None)
         await cards.update("a", {"column": "done"})
-        await cards.mutate("a", lambda card: {**card, "column": "done"})
+        await cards.mutate("a", lambda card: {**card, "column": "done"} if card else None)
         async for key, each in cards.items():
             assert_type(key, str)
             assert_type(each.data, Card)

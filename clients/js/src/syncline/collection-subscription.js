@@ -10,27 +10,19 @@ import { ObjectState } from "./object-state.js";
 import { OwnWrites } from "./own-writes.js";
 import { Part } from "./part.js";
 
+/** @import { Listener, ReplicaListener } from "./collection-listener.js" */
 /** @import { CollectionType } from "./item-types.js" */
 /** @import { Options } from "./options.js" */
 /** @import { JsonObject } from "./protocol.js" */
 
 /**
- * Callbacks of one handle, or of one replica.
- *
- * @typedef {object} Listener
- * @property {Part} part it gets only changes of these items
- * @property {(event: any) => void} emit called with each event
- * @property {(error: Error | null) => void} end called when no event follows
- * @property {(revision: string) => void} [reset] called on a reset; default: `emit` is
- * @property {(id: string | number) => Item | null | undefined} [known] returns the newest known
- *   state of an item, null if there is none, undefined if it is not known
- */
-
-/**
  * Changes up to `revision`. `resumedTo`: revision of the collection if they are in a reply to
- * `open`; otherwise 0.
+ * `open`; otherwise 0. `dateExpires`: expiry of the collection, which a write of an item may have
+ * set; undefined if the message does not have it.
  *
- * @typedef {{ changes: JsonObject[], revision: number, resumedTo: number }} Changes
+ * @typedef {{
+ *   changes: JsonObject[], revision: number, resumedTo: number, dateExpires?: string | null,
+ * }} Changes
  */
 
 /**
@@ -50,7 +42,7 @@ export class CollectionSubscription extends ObjectState {
   #isSkipping = false;
   /** True if a reply to `open` did not say what had changed. */
   #isUncertain = false;
-  /** Revision of the collection in the last reply to an `open` that resumed. */
+  /** Revision up to which changes come because of a break; 0 if there are none. */
   #resumedTo = 0;
   /** @type {string | null} */
   #announcedExpiry;
@@ -122,11 +114,10 @@ export class CollectionSubscription extends ObjectState {
     if (ok.reset) {
       this.order.put(new Reset(header.revision), true);
     } else if (ok.changes) {
-      const revision = Number(ok.more_since ?? header.revision);
-      this.order.put({ changes: ok.changes, revision, resumedTo: header.order }, true);
-      const { dateExpires } = header;
-      if (dateExpires === this.#announcedExpiry) return;
-      this.order.put(new ExpiryChanged(dateExpires, String(revision)), true);
+      const { changes, more_since: more } = ok;
+      const { dateExpires, order: resumedTo } = header;
+      const revision = Number(more ?? header.revision);
+      this.order.put({ changes, revision, resumedTo, dateExpires }, true);
     }
   }
 
@@ -147,7 +138,9 @@ export class CollectionSubscription extends ObjectState {
     if (message.event === "items") {
       const { changes, resumed } = message; // `resumed`: over REST, a stream was cut meanwhile
       const resumedTo = Number(resumed ?? 0);
-      this.order.put({ changes, revision: Number(revision), resumedTo }, mayBeEarly);
+      const { date_expires: dateExpires } = body;
+      const news = { changes, revision: Number(revision), resumedTo, dateExpires };
+      this.order.put(news, mayBeEarly);
     } else if (message.event === "reset") {
       this.order.put(new Reset(revision), mayBeEarly);
     } else if (message.event === "expiry") {
@@ -156,12 +149,30 @@ export class CollectionSubscription extends ObjectState {
   }
 
   /**
-   * Record that an own write was applied.
+   * Record that an own write was applied; replicas show it (rule C30).
    *
    * @param {ItemChange} change its `item` is null if the data is not known
    */
   wrote(change) {
-    if (change.order > this.#since && this.#part.has(change.id)) this.#own.add(change);
+    if (change.order <= this.#since) return;
+    if (this.#part.has(change.id)) this.#own.add(change);
+    if (change.item === null && change.kind !== "removed") return;
+    const own = change.with({ isLocal: true });
+    for (const replica of this.#replicasOf(change.id)) replica.show(own);
+  }
+
+  /**
+   * Let the replicas read own writes whose data was not in the reply (rule C30).
+   *
+   * @param {(string | number)[]} ids
+   */
+  async readWritten(ids) {
+    /** @type {Map<ReplicaListener, (string | number)[]>} */
+    const wanted = new Map();
+    for (const id of ids) {
+      for (const each of this.#replicasOf(id)) wanted.set(each, [...(wanted.get(each) ?? []), id]);
+    }
+    await Promise.all([...wanted].map(([replica, ofReplica]) => replica.readWritten(ofReplica)));
   }
 
   /**
@@ -224,12 +235,15 @@ export class CollectionSubscription extends ObjectState {
   }
 
   /** @param {Changes} news */
-  #applyAll({ changes, revision, resumedTo }) {
+  #applyAll({ changes, revision, resumedTo, dateExpires }) {
     if (this.#isSkipping && resumedTo === 0) return;
     this.#isSkipping = false;
     if (resumedTo > 0) this.#resumedTo = resumedTo;
+    /** @type {Map<string | number, number>} */
+    const orders = new Map();
     for (const body of changes) {
       const order = Number(checkRevision(body.revision));
+      orders.set(body[this.#kind.id], order);
       if (order <= this.#since) continue; // it came before, in an event or in an earlier reply
       const change = this.#changeIn(body);
       if (change === null) return this.#lose();
@@ -238,7 +252,13 @@ export class CollectionSubscription extends ObjectState {
       this.#announce(change.with({ isLocal: this.#own.delete(order) }));
     }
     this.#since = Math.max(this.#since, revision);
-    this.#announceOvertaken();
+    // Until all portions have come, an item that none has named may come in the next one.
+    const isReplayed = this.#resumedTo > 0 && this.#since >= this.#resumedTo;
+    const completeTo = isReplayed ? this.#resumedTo : null;
+    if (completeTo !== null) this.#announceOvertaken(completeTo);
+    for (const { replica } of [...this.handles]) replica?.confirm(orders, completeTo);
+    if (dateExpires === undefined) return;
+    this.#expire(new ExpiryChanged(dateExpires, String(revision)));
   }
 
   /** @param {JsonObject} body @returns {ItemChange | null} null if its data is not known (C15) */
@@ -259,6 +279,7 @@ export class CollectionSubscription extends ObjectState {
   #reset(reset) {
     this.#since = Number(reset.revision);
     this.#isSkipping = false;
+    this.#resumedTo = 0;
     this.#own.clear();
     for (const handle of [...this.handles]) {
       if (handle.reset) handle.reset(reset.revision);
@@ -271,7 +292,7 @@ export class CollectionSubscription extends ObjectState {
     const order = Number(event.revision);
     if (this.#isSkipping || order < this.#since) return;
     this.#since = order;
-    if (event.dateExpires === this.#announcedExpiry) return;
+    if (isSameExpiry(event.dateExpires, this.#announcedExpiry)) return;
     this.#announcedExpiry = event.dateExpires;
     // A replica has the items only.
     for (const handle of [...this.handles]) if (!handle.reset) handle.emit(event);
@@ -280,10 +301,13 @@ export class CollectionSubscription extends ObjectState {
   /**
    * Announce own writes that are in no reply to an `open` that resumed after them: the item was
    * removed meanwhile, before the server had sent it to this client.
+   *
+   * @param {number} completeTo revision up to which all changes have come
    */
-  #announceOvertaken() {
+  #announceOvertaken(completeTo) {
+    this.#resumedTo = 0;
     const revision = String(this.#since);
-    for (const own of this.#own.takeUpTo(Math.min(this.#since, this.#resumedTo))) {
+    for (const own of this.#own.takeUpTo(completeTo)) {
       this.#announce(own);
       if (own.item === null) continue;
       const previousJson = own.item.json;
@@ -291,8 +315,28 @@ export class CollectionSubscription extends ObjectState {
     }
   }
 
+  /** @param {string | number} id */
+  #replicasOf(id) {
+    return [...this.handles].flatMap(({ part, replica }) => (replica && part.has(id) ? [replica] : []));
+  }
+
   /** @param {ItemChange} change */
   #announce(change) {
     for (const handle of [...this.handles]) if (handle.part.has(change.id)) handle.emit(change);
   }
+}
+
+/**
+ * REST has no fractions of a second.
+ *
+ * @param {string | null} left
+ * @param {string | null} right
+ */
+function isSameExpiry(left, right) {
+  return secondsOf(left) === secondsOf(right);
+}
+
+/** @param {string | null} date */
+function secondsOf(date) {
+  return date === null ? null : Math.floor(Date.parse(date) / 1000);
 }

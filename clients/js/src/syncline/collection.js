@@ -13,7 +13,7 @@ import { ignore } from "./timing.js";
 /** @import { ItemAddedEvent, ItemRemovedEvent, ItemUpdatedEvent, ResetEvent } from "./item-events.js" */
 /** @import { ItemOptions, ItemWriteOptions } from "./item-requests.js" */
 /** @import { CollectionType } from "./item-types.js" */
-/** @import { Mutator } from "./mutation.js" */
+/** @import { ItemMutator } from "./mutation.js" */
 /** @import { ExpiryEvent, ObjectRemovedEvent } from "./object-events.js" */
 /** @import { OpenObjects } from "./open-objects.js" */
 /** @import { PageOptions, Paginator } from "./pages.js" */
@@ -105,10 +105,11 @@ export class Collection extends Handle {
    * Compute new data from the newest data and write it; retry if another writer was first.
    *
    * @param {Id} id
-   * @param {Mutator} mutator may be called several times, with newer data; in a map with `{}` if
-   *   there is no item
+   * @param {ItemMutator<I>} mutator called with the data and the item, perhaps several times. In a
+   *   map, with `{}` and null if there is no item: what it returns then creates the item
    * @param {ItemOptions} [options]
-   * @returns {Promise<I>} the item as written; as it is, if `mutator` returned nothing
+   * @returns {Promise<I>} the item as written; as it is, if `mutator` returned nothing; rejected with
+   *   status 404 if there is none then
    */
   async mutate(id, mutator, options) {
     return this.requests.mutate(id, mutator, options);
@@ -198,10 +199,10 @@ export class Collection extends Handle {
     this.checkUsable();
     const isGiven = (keys ?? indexes ?? prefix) != null;
     const part = isGiven ? Part.of(keys ?? indexes, prefix) : this.#part;
-    const members = part.members(this.#type.ids);
     /** @type {Replica<I>} */
     const replica = new Replica(this.objects, this.subscription, part, {
-      read: (page, receive) => this.requests.send("items", { ...page, ...members }, receive),
+      read: (page, receive) => this.requests.send("items", page, receive),
+      ids: this.#type.ids,
       onClose: () => void this.#replicas.delete(replica),
     });
     this.#replicas.add(replica);
@@ -215,7 +216,7 @@ export class Collection extends Handle {
    * @returns {Promise<void>}
    */
   async setTtl(ttl) {
-    await this.requests.sendWrite("ttl", { ttl }, ignore);
+    await this.requests.sendWrite("ttl_collection", { ttl }, ignore);
   }
 
   /** Close this handle, its listeners and replicas; the last handle unsubscribes. @override */
@@ -231,6 +232,6 @@ export class Collection extends Handle {
 
   /** @internal @protected */
   async removeWhole() {
-    await this.requests.sendWrite("remove", {}, () => this.subscription.wroteRemoval());
+    await this.requests.sendWrite("remove_collection", {}, () => this.subscription.wroteRemoval());
   }
 }

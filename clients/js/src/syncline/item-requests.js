@@ -10,7 +10,7 @@ import { makeOp } from "./protocol.js";
 
 /** @import { CollectionSubscription } from "./collection-subscription.js" */
 /** @import { CollectionType } from "./item-types.js" */
-/** @import { Mutator } from "./mutation.js" */
+/** @import { ItemMutator } from "./mutation.js" */
 /** @import { OpenObjects } from "./open-objects.js" */
 /** @import { Patch } from "./patches.js" */
 /** @import { JsonObject } from "./protocol.js" */
@@ -162,7 +162,7 @@ export class ItemRequests {
 
   /**
    * @param {string | number} id
-   * @param {Mutator} mutator
+   * @param {ItemMutator<I>} mutator
    * @param {ItemOptions} [options]
    * @returns {Promise<I>}
    */
@@ -170,7 +170,8 @@ export class ItemRequests {
     this.#check();
     return mutate(this.#subscription.mutationsOf(id), this.#objects.options, {
       read: (refusal) => this.#newest(id, refusal),
-      compute: (item) => mutator(item === null ? {} : item.data),
+      // `{}` for a missing item is what the vendor's SDK gives; the second argument tells.
+      compute: (item) => mutator(item === null ? {} : item.data, item),
       write: (data, item) =>
         this.write("set", id, data, { ...options, ifMatch: item?.revision ?? ABSENT }),
       // Without an item there is none to return: the read is rejected.
@@ -210,10 +211,12 @@ export class ItemRequests {
     /** @param {JsonObject} ok */
     const receive = (ok) =>
       ok.changes.map((/** @type {JsonObject} */ body, /** @type {number} */ place) =>
-        this.#wrote(body.kind, body, encoded[place].data?.text ?? null),
+        this.#wrote(body, encoded[place].data?.text ?? null, ok),
       );
     /** @type {ItemChange[]} */
     const changes = await this.sendWrite("batch", members, receive);
+    const unknown = changes.filter(({ kind, item }) => item === null && kind !== "removed");
+    await this.#subscription.readWritten(unknown.map(({ id }) => id));
     return changes.map(({ kind, id, revision, item }) => ({
       kind,
       id,
@@ -262,24 +265,28 @@ export class ItemRequests {
    */
   async #write(verb, id, members, json = null) {
     const { id: name } = this.#type;
-    // Without an id the request would be for the whole collection.
     if (id !== undefined || verb !== "add") this.#type.checkId(id);
     /** @param {JsonObject} ok */
-    const receive = (ok) => this.#wrote(ok.kind, ok.item, json);
+    const receive = (ok) => this.#wrote({ kind: ok.kind, ...ok.item }, json, ok);
     const { id: written, item } = await this.sendWrite(verb, { [name]: id, ...members }, receive);
+    if (item === null && verb !== "remove") await this.#subscription.readWritten([written]);
     const isWithoutItem = verb === "remove" || verb === "ttl";
     // The reply to a repeated `op` may lack the data.
     return item ?? (isWithoutItem ? null : this.read(written));
   }
 
   /**
-   * @param {"added" | "updated" | "removed"} kind
-   * @param {JsonObject} body the item in the reply
+   * @param {JsonObject} written the `kind`, and the item in the reply
    * @param {string | null} json
+   * @param {JsonObject} ok the reply
    */
-  #wrote(kind, body, json) {
-    const item = kind === "removed" ? null : Item.parse(body, json);
-    const change = new ItemChange({ kind, id: body[this.#type.id], revision: body.revision, item });
+  #wrote(written, json, ok) {
+    const { kind, revision } = written;
+    const item = kind === "removed" ? null : Item.parse(written, json);
+    const { updated_by, date_updated } = ok[this.#type.name] ?? {};
+    const date = date_updated ?? written.date_updated;
+    const body = { removed_by: updated_by, date_removed: date, expired: false };
+    const change = new ItemChange({ kind, id: written[this.#type.id], revision, item, body });
     this.#subscription.wrote(change);
     return change;
   }

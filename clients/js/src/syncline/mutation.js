@@ -21,6 +21,16 @@ const PAUSE_LIMIT = 500;
  */
 
 /**
+ * As `Mutator`, for an item. `data` is `{}` where a map has no such item; `item` is null then.
+ *
+ * @template I
+ * @callback ItemMutator
+ * @param {any} data
+ * @param {I | null} item the newest state; null if there is no such item, which the write creates
+ * @returns {JsonObject | null | undefined | void | Promise<JsonObject | null | undefined | void>}
+ */
+
+/**
  * @template State, Result
  * @typedef {object} Mutation
  * @property {(refusal: unknown) => State | Promise<State>} read returns the newest state;

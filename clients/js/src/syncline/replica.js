@@ -3,12 +3,13 @@
 import { Backoff } from "./backoff.js";
 import { Emitter } from "./emitter.js";
 import { SynclineError } from "./errors.js";
+import { compareKeys } from "./part.js";
 import { ReplicaItems } from "./replica-items.js";
 import { Deferred, ignore, sleep } from "./timing.js";
 
 /** @import { CollectionSubscription } from "./collection-subscription.js" */
 /** @import { Item } from "./item.js" */
-/** @import { ItemAddedEvent, ItemRemovedEvent, ItemUpdatedEvent } from "./item-events.js" */
+/** @import { ItemAddedEvent, ItemChange, ItemRemovedEvent, ItemUpdatedEvent } from "./item-events.js" */
 /** @import { ObjectRemovedEvent } from "./object-events.js" */
 /** @import { OpenObjects } from "./open-objects.js" */
 /** @import { Part } from "./part.js" */
@@ -16,6 +17,9 @@ import { Deferred, ignore, sleep } from "./timing.js";
 
 /** Items in a page. */
 const PAGE_SIZE = 500;
+
+/** Keys in a request, at most. */
+const KEYS_LIMIT = 256;
 
 /** A page that was asked for before a reset. */
 const DISCARDED = new SynclineError("the items are read again");
@@ -38,6 +42,8 @@ const DISCARDED = new SynclineError("the items are read again");
 export class Replica extends Emitter {
   #objects;
   #subscription;
+  #part;
+  #ids;
   #read;
   #onClose;
   #items = new ReplicaItems();
@@ -47,6 +53,7 @@ export class Replica extends Emitter {
   /** @type {Deferred<void>} */
   #ready = new Deferred();
   #listener;
+  #isChecking = false;
 
   /**
    * @internal
@@ -55,13 +62,16 @@ export class Replica extends Emitter {
    * @param {Part} part
    * @param {{
    *   read: (members: JsonObject, receive: (ok: JsonObject) => void) => Promise<void>,
+   *   ids: "keys" | "indexes",
    *   onClose: () => void,
-   * }} owner `read` sends a request for a page
+   * }} owner `read` sends a request for a page; `ids` is its member with the keys of a part
    */
-  constructor(objects, subscription, part, { read, onClose }) {
+  constructor(objects, subscription, part, { read, ids, onClose }) {
     super();
     this.#objects = objects;
     this.#subscription = subscription;
+    this.#part = part;
+    this.#ids = ids;
     this.#read = read;
     this.#onClose = onClose;
     this.#ready.promise.catch(ignore);
@@ -77,6 +87,7 @@ export class Replica extends Emitter {
         this.#walk.abort(DISCARDED);
         void this.#readAll();
       },
+      replica: this,
       known: (/** @type {string | number} */ id) =>
         part.has(id) ? this.#items.known(id) : undefined,
     };
@@ -121,6 +132,38 @@ export class Replica extends Emitter {
 
   [Symbol.iterator]() {
     return this.items()[Symbol.iterator]();
+  }
+
+  /** Process an own write at its reply. @internal @param {ItemChange} change */
+  show(change) {
+    this.#items.show(change);
+  }
+
+  /**
+   * Process that a message has named items; after its changes.
+   *
+   * @internal
+   * @param {Map<string | number, number>} orders revisions of the changes by key
+   * @param {number | null} completeTo revision up to which it completes a replay after a break
+   */
+  confirm(orders, completeTo) {
+    for (const change of this.#items.confirm(orders, completeTo)) this.#announce(change);
+    void this.#check();
+  }
+
+  /**
+   * Read items that this client has written, and whose data is not in the reply.
+   *
+   * @internal
+   * @param {(string | number)[]} ids
+   */
+  async readWritten(ids) {
+    const asked = { [this.#ids]: [...ids].sort(compareKeys), limit: PAGE_SIZE };
+    const { signal } = this.#stop;
+    await this.#read(asked, (ok) => {
+      if (signal.aborted) return;
+      this.#items.showWritten(ok, this.#subscription.since);
+    }).catch(ignore); // the write was applied, and its event brings the item
   }
 
   /** Keep it current no longer. Safe to repeat. */
@@ -173,16 +216,41 @@ export class Replica extends Emitter {
     this.#items.ask();
     /** @type {string | number | null} */
     let next = null;
-    await this.#read({ after, limit: PAGE_SIZE }, (ok) => {
+    const part = this.#part.members(this.#ids);
+    await this.#read({ after, limit: PAGE_SIZE, ...part }, (ok) => {
       if (signal.aborted) return;
       next = ok.next;
-      for (const change of this.#items.page(ok)) this.#announce(change);
+      const changes = this.#items.page(ok, this.#subscription.since);
+      for (const change of changes) this.#announce(change);
       if (this.#items.isComplete) this.#ready.resolve();
     });
     return next;
   }
 
-  /** @param {import("./item-events.js").ItemChange | null} change */
+  /** Read the items that may have been removed without an event, one call at a time. */
+  async #check() {
+    const { signal } = this.#stop;
+    const suspects = () => this.#items.suspects(this.#subscription.since).slice(0, KEYS_LIMIT);
+    if (this.#isChecking) return;
+    this.#isChecking = true;
+    try {
+      for (let asked = suspects(); asked.length > 0 && !signal.aborted; asked = suspects()) {
+        await this.#read({ [this.#ids]: asked, limit: PAGE_SIZE }, (ok) => {
+          if (signal.aborted) return;
+          const { next } = ok;
+          const read = asked.filter((id) => next === null || compareKeys(id, next) <= 0);
+          const changes = this.#items.settle(read, ok, this.#subscription.since);
+          for (const change of changes) this.#announce(change);
+        });
+      }
+    } catch {
+      // The next event tries again.
+    } finally {
+      this.#isChecking = false;
+    }
+  }
+
+  /** @param {ItemChange | null} change */
   #announce(change) {
     if (change === null) return;
     if (this.listenerCount(change.name) > 0) this.emit(change.name, change.describe());

@@ -20,6 +20,9 @@ const ABSENT = "-1";
 /** Greater than every key that begins with the text before it. */
 const LAST_CHARACTER = "\u{10ffff}";
 
+/** What names one item of a collection. */
+const ITEM_VERBS = new Set(["item", "set", "patch", "ttl", "remove"]);
+
 /** Carries out native requests for items by REST calls. */
 export class RestItems {
   #http;
@@ -40,7 +43,10 @@ export class RestItems {
     if (request.do === "batch") return this.#batch(request, request.operations.text, signal);
     const id = request.key ?? request.index;
     if (request.do === "add") return this.#write("POST", "", request, signal);
-    if (id === undefined) return null;
+    if (id === undefined) {
+      if (!hasItems(request) || !ITEM_VERBS.has(request.do)) return null;
+      throw new TypeError(`${request.do} names an item`);
+    }
     const path = `/${encodeURIComponent(id)}`;
     switch (request.do) {
       case "item":
@@ -215,6 +221,11 @@ export class RestItems {
 function collectionPath(request) {
   const { type, address } = targetOf(request);
   return pathTo(type, address);
+}
+
+/** @param {Request} request */
+function hasItems(request) {
+  return "map" in request || "list" in request;
 }
 
 /**

@@ -193,6 +193,7 @@ export class RestTransport {
         return receive(await this.#object("GET", request, {}, signal));
       case "set":
       case "ttl":
+      case "ttl_collection":
         return receive(await this.#object("POST", request, { body: formOf(request) }, signal));
       case "patch":
         return receive(await this.#patch(request, signal));
@@ -201,7 +202,8 @@ export class RestTransport {
         const path = `${pathTo(type, address)}/Messages`;
         return receive({ message: await this.#http.call("POST", path, init, signal) });
       }
-      case "remove": {
+      case "remove":
+      case "remove_collection": {
         const headers = headersOf(request);
         await this.#http.call("DELETE", pathTo(type, address), { headers }, signal);
         return receive({});

@@ -29,9 +29,14 @@ _MODELS = "a model is a dataclass, a TypedDict, a pydantic model (version 2) or 
 class ModelCodec(Generic[T]):
     """Converts the data of one model. Immutable, and so shared by all handles of the model."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, model: type[T], schema: Schema) -> None:
         """Made by `codec_of`."""
+        self._model = model
         self._schema = schema
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Items and events are pickled with their model, which a worker process imports.
+        return codec_of, (self._model,)
 
     @property
     def name(self) -> str:
@@ -132,7 +137,7 @@ def codec_of(model: type[T]) -> ModelCodec[T]:
     if not isinstance(model, type):
         raise UsageError(f"model must be a class, not {type(model).__name__}; {_MODELS}")
     try:
-        return ModelCodec(_schema_of(cast(Any, model)))
+        return ModelCodec(model, _schema_of(cast(Any, model)))
     except TypeError as error:
         raise UsageError(f"model={model.__name__} cannot be used: {error}") from error
 

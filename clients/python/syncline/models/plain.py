@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+from syncline_protocol.jsondata import DEPTH_LIMIT
+
 from .misfit import Misfit
 from .packages import package_schema
 
@@ -47,6 +49,8 @@ def _plain(value: Any, outer: set[int]) -> Any:
 def _container(value: Any, members: list[Any], outer: set[int], has_keys: bool) -> Any:
     if id(value) in outer:
         raise Misfit("it contains itself")
+    if len(outer) >= DEPTH_LIMIT:
+        raise Misfit(f"it is nested more than {DEPTH_LIMIT} deep")
     outer.add(id(value))
     converted = {}
     for key, member in members:

@@ -51,7 +51,9 @@ class PydanticSchema:
     @property
     def accepts_others(self) -> bool:
         """True if the model allows extra fields."""
-        config = getattr(self._model, "model_config", None) or self._model.__pydantic_config__
+        config = getattr(self._model, "model_config", None)
+        if config is None:
+            config = getattr(self._model, "__pydantic_config__", {})
         return bool(config.get("extra") == "allow")
 
     def _converter(self, field: Any) -> Convert:

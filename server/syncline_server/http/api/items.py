@@ -23,7 +23,7 @@ from syncline_protocol.items import (
     WriteItem,
 )
 from syncline_server.backend import Backend
-from syncline_server.http import urlencoded, urls
+from syncline_server.http import urls
 from syncline_server.http.body import read_members, read_parameters, read_patch
 from syncline_server.http.errors import DetailedRefusal
 from syncline_server.http.item_batch import ItemBatch
@@ -44,7 +44,7 @@ from syncline_server.objects.access import Access
 from syncline_server.objects.items import Items, ItemWritten
 from syncline_server.storage.item_refusals import ItemRefused
 
-from .objects import enter, object_path
+from .objects import enter_with_query, object_path
 
 __all__ = ["item_routes"]
 
@@ -78,11 +78,15 @@ class _Call:
 
     The context is made first: it refuses a `Host` that no URL can have, and a write that was
     applied must not be refused.
+
+    Attributes:
+        query: names and values of the query, in their order.
     """
 
     request: Request
     access: Access
     where: ReplyContext
+    query: list[tuple[str, str]]
 
     @property
     def address(self) -> str:
@@ -114,9 +118,8 @@ class _Endpoints:
         ids_name = self._type.id_name.capitalize()
         call = await self._enter(request, (*QUERY_NAMES, ids_name))
         access, where = call.access, call.where
-        asked = ItemPageRequest.of(request.scope["query_string"], self._type)
-        ids = urlencoded.pairs(request.scope["query_string"], "the query", QUERY_FIELDS)
-        if part := asked.part(ids, self._type):
+        asked = ItemPageRequest.of(call.query, self._type)
+        if part := asked.part(call.query, self._type):
             page = await asked.read_part(
                 lambda query: self._items.items(access, call.address, query, part), part
             )
@@ -172,8 +175,7 @@ class _Endpoints:
     async def patch(self, request: Request) -> Response:
         call = await self._enter(request, TTL_NAMES)
         condition = await self._condition(call)
-        query = urlencoded.pairs(request.scope["query_string"], "the query")
-        ttls = ItemParameters.of_query(query)
+        ttls = ItemParameters.of_query(call.query)
         command = PatchItem(
             call.address,
             type=self._type.type,
@@ -221,8 +223,8 @@ class _Endpoints:
         return json_reply(resource, 200, headers)
 
     async def _enter(self, request: Request, query: tuple[str, ...] = ()) -> _Call:
-        access = await enter(self._backend, request, query, QUERY_FIELDS)
-        return _Call(request, access, ReplyContext.of(request, self._backend, access))
+        access, given = await enter_with_query(self._backend, request, query, QUERY_FIELDS)
+        return _Call(request, access, ReplyContext.of(request, self._backend, access), given)
 
     async def _body(self, call: _Call) -> Parameters:
         wait = call.access.allowance.wait

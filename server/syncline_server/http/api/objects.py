@@ -25,7 +25,14 @@ from syncline_server.objects.access import Access
 from syncline_server.objects.headers import Headers
 from syncline_server.storage.results import Written
 
-__all__ = ["ObjectEndpoints", "enter", "object_path", "object_routes", "objects_path"]
+__all__ = [
+    "ObjectEndpoints",
+    "enter",
+    "enter_with_query",
+    "object_path",
+    "object_routes",
+    "objects_path",
+]
 
 
 def objects_path(form: ObjectForm) -> str:
@@ -50,13 +57,21 @@ def object_routes(backend: Backend, form: ObjectForm, objects: Headers[Any]) -> 
     ]
 
 
-async def enter(
+async def enter(backend: Backend, request: Request, query: tuple[str, ...] = ()) -> Access:
+    """As `enter_with_query`, for an operation that does not use the values of the query."""
+    access, _ = await enter_with_query(backend, request, query)
+    return access
+
+
+async def enter_with_query(
     backend: Backend,
     request: Request,
     query: tuple[str, ...] = (),
     query_fields: int = urlencoded.FIELD_LIMIT,
-) -> Access:
+) -> tuple[Access, list[tuple[str, str]]]:
     """Authenticate the caller, and check the query and the rate.
+
+    Returns the names and values of the query too.
 
     Args:
         query: the query parameters that the operation accepts.
@@ -67,11 +82,11 @@ async def enter(
     """
     caller = await authenticate(backend, request)
     access = await Access.enter(backend, caller, request.path_params["service"])
-    check_query(request, query, query_fields)
+    given = check_query(request, query, query_fields)
     refusal = access.count_request()
     if refusal is not None:
         raise refusal
-    return access
+    return access, given
 
 
 class ObjectEndpoints:

@@ -101,7 +101,13 @@ def _result(items: ItemType, item_id: JsonObject) -> JsonObject:
             items.id_name: item_id,
             "change": {"enum": [kind.value for kind in ChangeKind]},
             "revision": REVISION,
-        }
+            "date_created": DATE,
+            "date_updated": DATE,
+            "date_expires": DATE_OR_NULL,
+            "created_by": {"type": "string"},
+            "updated_by": {"type": "string"},
+        },
+        (items.id_name, "change", "revision"),
     )
     return object_schema(
         {

@@ -85,7 +85,7 @@ class CollectionActions(ObjectActions):
         item_id = query_value(query, self.items.id_name.capitalize(), code)
         if item_id is not None:
             return (yield from self._find(call, where, self.items.parse_id(item_id)))
-        asked = ItemPageRequest.of(call.query, self.items)
+        asked = ItemPageRequest.of(query, self.items)
         steps = asked.steps()
         try:
             wanted = next(steps)

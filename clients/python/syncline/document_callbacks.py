@@ -16,10 +16,10 @@ from .open_objects import OpenObjects
 from .type_variables import T
 from .waiting import deadline, is_met
 
-__all__ = ["DocumentListeners"]
+__all__ = ["DocumentCallbacks"]
 
 
-class DocumentListeners(Generic[T]):
+class DocumentCallbacks(Generic[T]):
     """The listeners of one handle of a document."""
 
     _objects: OpenObjects

@@ -12,10 +12,10 @@ from .object_events import ExpiryChanged, ObjectRemoved
 from .open_objects import OpenObjects
 from .type_variables import K, T
 
-__all__ = ["CollectionListeners"]
+__all__ = ["CollectionCallbacks"]
 
 
-class CollectionListeners(Generic[T, K]):
+class CollectionCallbacks(Generic[T, K]):
     """The listeners of one handle of a list or map, or of one replica."""
 
     _objects: OpenObjects
