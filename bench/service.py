@@ -1,6 +1,6 @@
 """Measures what the clients of back ends cost, beside bare HTTP clients and the vendor's helper.
 
-    python -m bench.service [--calls 1000] [--rounds 5] [--increments 10000]
+    python -m bench.service [--calls 100] [--rounds 30] [--increments 10000]
 
 Starts its own server. For each contender it prints the processor time of this process for a read
 and for a write of one document, and the calls a second of one thread; the contenders take turns.
@@ -33,9 +33,14 @@ THREADS = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """A client, with a read and a write of the same document."""
+    """A client, with a read and a write of the same document.
+
+    Attributes:
+        bare: name of the HTTP client that it is compared with.
+    """
 
     name: str
+    bare: str
     read: Callable[[], object]
     write: Callable[[], object]
 
@@ -88,14 +93,31 @@ def contenders(
     return [
         Contender(
             name="httpx2.Client",
+            bare="httpx2.Client",
             read=lambda: orjson.loads(http.get(path).content),
             write=lambda: orjson.loads(http.post(path, data=form).content),
         ),
-        Contender(name="syncline.Service", read=document.refresh, write=lambda: document.set(DATA)),
-        Contender(name="twilio", read=helper.fetch, write=lambda: helper.update(data=DATA)),
-        Contender(name="httpx2.AsyncClient", read=wait(async_get), write=wait(async_post)),
+        Contender(
+            name="syncline.Service",
+            bare="httpx2.Client",
+            read=document.refresh,
+            write=lambda: document.set(DATA),
+        ),
+        Contender(
+            name="twilio",
+            bare="httpx2.Client",
+            read=helper.fetch,
+            write=lambda: helper.update(data=DATA),
+        ),
+        Contender(
+            name="httpx2.AsyncClient",
+            bare="httpx2.AsyncClient",
+            read=wait(async_get),
+            write=wait(async_post),
+        ),
         Contender(
             name="syncline.AsyncService",
+            bare="httpx2.AsyncClient",
             read=wait(asynchronous.refresh),
             write=wait(lambda: asynchronous.set(DATA)),
         ),
@@ -103,7 +125,7 @@ def contenders(
 
 
 def compare(found: list[Contender], calls: int, rounds: int) -> None:
-    """Print the median of the rounds, in which the contenders take turns."""
+    """Print medians of the rounds, in which the contenders take turns; ratios are of one round."""
     costs: dict[tuple[str, str], list[Cost]] = {}
     for _ in range(rounds):
         for each in found:
@@ -113,11 +135,13 @@ def compare(found: list[Contender], calls: int, rounds: int) -> None:
     for verb in ("read", "write"):
         for each in found:
             measured = costs[each.name, verb]
-            cpu = [cost.cpu for cost in measured]
+            bare = costs[each.bare, verb]
+            cpu = statistics.median(cost.cpu for cost in measured)
+            ratios = [cost.cpu / other.cpu for cost, other in zip(measured, bare, strict=True)]
             rate = statistics.median(cost.rate for cost in measured)
             print(
-                f"{verb:5} {each.name:22} {statistics.median(cpu):6.0f} µs "
-                f"({min(cpu):.0f}–{max(cpu):.0f}), {rate:.0f} calls/s"
+                f"{verb:5} {each.name:22} {cpu:6.0f} µs, {statistics.median(ratios):.2f} of "
+                f"{each.bare}, {rate:.0f} calls/s"
             )
 
 
@@ -153,8 +177,8 @@ def count_up(service: Service, increments: int) -> None:
 def main() -> None:
     """Run everything."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    options.add_argument("--calls", type=int, default=1000, help="calls in a round")
-    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--calls", type=int, default=100, help="calls in a round")
+    options.add_argument("--rounds", type=int, default=30)
     options.add_argument("--increments", type=int, default=10_000)
     given = options.parse_args()
     loop = asyncio.new_event_loop()

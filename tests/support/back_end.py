@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from support.limits import WAIT_LIMIT
 from support.server import RunningServer
 from syncline import AsyncService, Service
 
@@ -19,6 +20,8 @@ def open_service(kind: str, server: RunningServer, url: str = "", **options: Any
     """A client of the account, which signs tokens by the first API key."""
     known = server.credentials
     key_sid, key_secret = next(iter(known.api_keys.items()))
+    # Where a test sets none, the machine may be as busy as it likes.
+    options = dict.fromkeys(("timeout", "reply_timeout", "mutate_timeout"), WAIT_LIMIT) | options
     return KINDS[kind](
         url or server.url,
         known.account_sid,

@@ -73,7 +73,7 @@ class ModelData(Generic[T]):
     async def apply(
         self, fn: MapMutator[T], stored: bytes | None, limit: int | None
     ) -> bytes | None:
-        """Call the function of a `mutate` with stored data, None if there is none; encode its result.
+        """Call the function of a `mutate` with stored data, or None; encode its result.
 
         Returns:
             None if nothing is to be written.

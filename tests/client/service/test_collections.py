@@ -43,6 +43,20 @@ async def test_items_of_a_map_are_written_in_each_way(service: Any) -> None:
     assert absent.value.code == 54201
 
 
+async def test_mutate_creates_an_item_of_a_map_and_none_of_a_list(service: Any) -> None:
+    players, news = await now(service.maps.create()), await now(service.lists.create())
+
+    def count(data: dict[str, int] | None) -> dict[str, int]:
+        return {"n": 1 if data is None else data["n"] + 1}
+
+    assert (await now(players.mutate("a", count))).data == {"n": 1}
+    assert (await now(players.mutate("a", count))).data == {"n": 2}
+    with pytest.raises(NotFound):
+        await now(players.mutate("b", lambda data: None))
+    with pytest.raises(NotFound):
+        await now(news.mutate(0, count))
+
+
 async def test_conditions_on_items(service: Any) -> None:
     players = await now(service.maps.create())
     first = await now(players.add("a", {"n": 1}))

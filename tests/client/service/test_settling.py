@@ -187,11 +187,34 @@ async def test_the_outcome_of_a_write_without_any_reply_is_unknown(
     assert len(silent.asked) == 6
 
 
+@pytest.mark.parametrize(("status", "code"), [(429, 20429), (503, 20503), (401, 20003)])
+async def test_a_refusal_does_not_hide_that_an_earlier_attempt_may_be_applied(
+    kind: str, server: RunningServer, status: int, code: int
+) -> None:
+    body = {"code": code, "message": "not now", "status": status}
+
+    def answer(ask: Ask) -> Reply | None:
+        if ask.method == "GET" or len(way.asked) == 1:
+            return forwarding(server.url)(ask)
+        if len(way.asked) == 2:
+            forwarding(server.url)(ask)
+            return None
+        return json_reply(status, body, Retry_After="0")
+
+    with HttpServer(answer) as way:
+        async with begun(open_service(kind, server, way.url, retries=2)) as service:
+            document = await now(service.documents.create(unique(), {"n": 0}))
+            with pytest.raises(RequestTimeout, match="unknown.*not now"):
+                await now(document.increment("/n"))
+            await now(document.refresh())
+            assert document.data == {"n": 1}
+
+
 async def test_writes_go_on_while_the_server_is_stopped_and_back(
     kind: str, fresh_server: StartServer
 ) -> None:
     server = fresh_server()
-    async with begun(open_service(kind, server, timeout=60, retries=100)) as service:
+    async with begun(open_service(kind, server, retries=1_000)) as service:
         document = await now(service.documents.create("d", {"n": 0}))
         news = await now(service.lists.create("news"))
         restart = threading.Thread(target=server.restart)

@@ -102,7 +102,9 @@ class CallAttempts:
         """
         if isinstance(error, RequestError):
             if not error.retry:
-                raise error
+                # These two come before the server looks for the operation id.
+                is_settled = status not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+                raise error if is_settled else self._final(error)
             # A refusal by Redis' loss says in its text that the write may have been applied.
             if status == HTTPStatus.SERVICE_UNAVAILABLE and not self._is_repeatable:
                 raise error
@@ -133,7 +135,8 @@ class CallAttempts:
         return pause
 
     def _final(self, error: SynclineError) -> SynclineError:
-        if not self.is_unknown or isinstance(error, RequestError):
+        # Even a refusal of the last attempt does not say what became of an earlier one.
+        if not self.is_unknown:
             return error
         return RequestTimeout(self._call, time.monotonic() - self._begun, str(error))
 

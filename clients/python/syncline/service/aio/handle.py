@@ -21,12 +21,13 @@ class AsyncHandle:
 
     It holds no connection and needs no `close`. It can be pickled and used by many threads. Every
     method that sends a request raises, in addition to the exceptions that it lists:
-        NotFound: the object was removed or has expired.
-        Unavailable: the server could not execute the request within `timeout`.
-        RequestTimeout: no reply within `timeout`; the outcome of a write is unknown.
-        ConnectionLost: the server cannot be reached; nothing was changed.
-        Unauthorized, Forbidden: the credentials are wrong, or do not suffice.
-        ClientClosed: the service was closed.
+
+    - NotFound: the object was removed or has expired.
+    - Unavailable: the server could not execute the request within `timeout`.
+    - RequestTimeout: no reply within `timeout`; the outcome of a write is unknown.
+    - ConnectionLost: the server cannot be reached; nothing was changed.
+    - Unauthorized, Forbidden: the credentials are wrong, or do not suffice.
+    - ClientClosed: the service was closed.
     """
 
     object_type: ObjectType
@@ -97,10 +98,10 @@ class AsyncHandle:
         Raises:
             InvalidRequest: `ttl` is out of range.
         """
-        await self._write("ttl", operation_id, ttl=ttl)
+        await self._write(f"ttl{self._suffix}", operation_id, ttl=ttl)
 
     async def _remove(self, operation_id: str | None, if_match: str | None = None) -> None:
-        await self._write("remove", operation_id, if_match=if_match)
+        await self._write(f"remove{self._suffix}", operation_id, if_match=if_match)
 
     @property
     def _header(self) -> Header:
@@ -109,6 +110,11 @@ class AsyncHandle:
                 f"this handle has not read the {self.object_type.name} yet: call refresh() first"
             )
         return self._known
+
+    @property
+    def _suffix(self) -> str:
+        """What tells verbs for a list or map from those for its items."""
+        return "_collection" if self.object_type.has_items else ""
 
     async def _write(self, verb: str, operation_id: str | None, **members: Any) -> JsonObject:
         """Send a write and return the `ok` of its reply."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar, overload
 
 import orjson
@@ -12,9 +12,9 @@ import orjson
 from syncline.errors import Conflict, NotFound, RevisionMismatch
 from syncline.header import Header, JsonObject
 from syncline.item import Item
-from syncline.item_types import CollectionType, check_key
+from syncline.item_types import ABSENT, CollectionType, check_key
 from syncline.model_data import ModelData
-from syncline.mutation import MutationPauses, Mutator
+from syncline.mutation import MutationPauses
 from syncline.pages import Order
 from syncline.patches import encode_rule, shallow_merge
 from syncline.service.dictionary import ItemAccess
@@ -130,25 +130,6 @@ class Collection(Handle, ItemAccess[T, K], Generic[T, K]):
         """
         operations = shallow_merge(self._model.encode_changes(changes, None))
         return self.patch(key, operations=operations, ttl=ttl, operation_id=operation_id)
-
-    def mutate(self, key: K, fn: Mutator[T], *, ttl: int | None = None) -> Item[T, K]:
-        """Compute new data of an item from the newest and write it; retry if another was first.
-
-        Args:
-            fn: as in `mutate` of a document.
-            ttl: as in `set`.
-
-        Returns:
-            the item as written; the newest item if `fn` returned None.
-
-        Raises:
-            NotFound: there is no such item.
-            RevisionMismatch: other writers were first until `mutate_timeout` had passed.
-            UsageError: `mutate` was called inside `mutate` of this item.
-        """
-        self._check_key(key)
-        with mutating(self._http.path_to(self._address, self.object_type), str(key)):
-            return self._mutate(key, fn, ttl)
 
     def patch(
         self,
@@ -302,24 +283,36 @@ class Collection(Handle, ItemAccess[T, K], Generic[T, K]):
         self._check_key(key)
         return {self.collection_type.key_name: key}
 
-    def _mutate(self, key: K, fn: Mutator[T], ttl: int | None) -> Item[T, K]:
-        deadline = time.monotonic() + self._http.pool.options.mutate_timeout
-        pauses = MutationPauses()
-        newest = self[key]
-        while True:
-            data = result(fn(self._model.decode(newest.json)))
-            if data is None:
-                return newest
-            json = self._model.encode_over(data, newest.json, None)
-            members = {**self._named(key), "if_match": newest.revision, "ttl": ttl}
-            try:
-                return self._write_item("set", None, json, members)
-            except RevisionMismatch as mismatch:
-                if time.monotonic() >= deadline:
-                    raise
-                found = mismatch.item
-            sleep(pauses.next())
-            newest = found or self[key]
+    def _mutate(self, key: K, fn: Callable[[Any], Any], ttl: int | None) -> Item[T, K]:
+        """As `mutate` of a map or list; `fn` is called with None for an item to create."""
+        self._check_key(key)
+        with mutating(self._http.path_to(self._address, self.object_type), str(key)):
+            deadline = time.monotonic() + self._http.pool.options.mutate_timeout
+            pauses = MutationPauses()
+            newest = self._newest(key)
+            while True:
+                stored = None if newest is None else newest.json
+                data = result(fn(None if newest is None else newest.data))
+                if data is None:
+                    # Without an item there is none to return: the read raises.
+                    return newest or self[key]
+                condition = ABSENT if newest is None else newest.revision
+                json = self._model.encode_over(data, stored, None)
+                members = {**self._named(key), "if_match": condition, "ttl": ttl}
+                try:
+                    return self._write_item("set", None, json, members)
+                except RevisionMismatch as mismatch:
+                    if time.monotonic() >= deadline:
+                        raise
+                    found = mismatch.item
+                sleep(pauses.next())
+                newest = found or self._newest(key)
+
+    def _newest(self, key: K) -> Item[T, K] | None:
+        """The item; None where a write may create it."""
+        if self.collection_type.creates_items:
+            return self.get(key)
+        return self[key]
 
     def _write_item(
         self, verb: str, operation_id: str | None, json: bytes | None, members: JsonObject

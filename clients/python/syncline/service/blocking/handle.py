@@ -22,12 +22,13 @@ class Handle:
 
     It holds no connection and needs no `close`. It can be pickled and used by many threads. Every
     method that sends a request raises, in addition to the exceptions that it lists:
-        NotFound: the object was removed or has expired.
-        Unavailable: the server could not execute the request within `timeout`.
-        RequestTimeout: no reply within `timeout`; the outcome of a write is unknown.
-        ConnectionLost: the server cannot be reached; nothing was changed.
-        Unauthorized, Forbidden: the credentials are wrong, or do not suffice.
-        ClientClosed: the service was closed.
+
+    - NotFound: the object was removed or has expired.
+    - Unavailable: the server could not execute the request within `timeout`.
+    - RequestTimeout: no reply within `timeout`; the outcome of a write is unknown.
+    - ConnectionLost: the server cannot be reached; nothing was changed.
+    - Unauthorized, Forbidden: the credentials are wrong, or do not suffice.
+    - ClientClosed: the service was closed.
     """
 
     object_type: ObjectType
@@ -98,10 +99,10 @@ class Handle:
         Raises:
             InvalidRequest: `ttl` is out of range.
         """
-        self._write("ttl", operation_id, ttl=ttl)
+        self._write(f"ttl{self._suffix}", operation_id, ttl=ttl)
 
     def _remove(self, operation_id: str | None, if_match: str | None = None) -> None:
-        self._write("remove", operation_id, if_match=if_match)
+        self._write(f"remove{self._suffix}", operation_id, if_match=if_match)
 
     @property
     def _header(self) -> Header:
@@ -110,6 +111,11 @@ class Handle:
                 f"this handle has not read the {self.object_type.name} yet: call refresh() first"
             )
         return self._known
+
+    @property
+    def _suffix(self) -> str:
+        """What tells verbs for a list or map from those for its items."""
+        return "_collection" if self.object_type.has_items else ""
 
     def _write(self, verb: str, operation_id: str | None, **members: Any) -> JsonObject:
         """Send a write and return the `ok` of its reply."""

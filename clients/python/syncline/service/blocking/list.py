@@ -8,6 +8,7 @@ from typing import Generic
 
 from syncline.item import Item
 from syncline.item_types import LIST
+from syncline.mutation import Mutator
 from syncline.type_variables import T
 from syncline_protocol import objects
 
@@ -47,6 +48,23 @@ class List(Collection[T, int], Generic[T]):
         """
         members = {"ttl": ttl, "collection_ttl": collection_ttl}
         return self._write_item("add", operation_id, self._model.encode(data, None), members)
+
+    def mutate(self, key: int, fn: Mutator[T], *, ttl: int | None = None) -> Item[T, int]:
+        """Compute new data of an item from the newest and write it; retry if another was first.
+
+        Args:
+            fn: as in `mutate` of a document.
+            ttl: as in `set`.
+
+        Returns:
+            the item as written; the newest item if `fn` returned None.
+
+        Raises:
+            NotFound: there is no such item.
+            RevisionMismatch: other writers were first until `mutate_timeout` had passed.
+            UsageError: `mutate` was called inside `mutate` of this item.
+        """
+        return self._mutate(key, fn, ttl)
 
     def values(self) -> Iterator[Item[T, int]]:
         """Iterate over all items, in the order of their indexes."""

@@ -8,6 +8,7 @@ from typing import Generic
 
 from syncline.item import Item
 from syncline.item_types import MAP
+from syncline.mutation import MapMutator
 from syncline.type_variables import T
 from syncline_protocol import objects
 
@@ -43,6 +44,24 @@ class Map(Collection[T, str], Generic[T]):
         json = self._model.encode(data, None)
         members = {**self._named(key), "ttl": ttl, "collection_ttl": collection_ttl}
         return self._write_item("add", operation_id, json, members)
+
+    def mutate(self, key: str, fn: MapMutator[T], *, ttl: int | None = None) -> Item[T, str]:
+        """Compute new data of an item from the newest and write it; retry if another was first.
+
+        Args:
+            fn: as in `mutate` of a document, but called with None if there is no such item: what
+                it returns then creates the item.
+            ttl: as in `set`.
+
+        Returns:
+            the item as written; the newest item if `fn` returned None.
+
+        Raises:
+            NotFound: there is no such item, and `fn` returned None.
+            RevisionMismatch: other writers were first until `mutate_timeout` had passed.
+            UsageError: `mutate` was called inside `mutate` of this item.
+        """
+        return self._mutate(key, fn, ttl)
 
     def keys(self) -> Iterator[str]:
         """Iterate over all keys, in their order."""

@@ -45,13 +45,18 @@ class RestItems:
 
     def carry_out(self, request: JsonObject) -> JsonObject:
         """Send a request and return the `ok` of its reply."""
-        has_item = "key" in request or "index" in request
+        has_items = self._type.has_items
         match request["do"]:
             case "get":
                 return {self._type.name: self._calls.call("GET", self._path)}
-            case "ttl" if not has_item:
+            case "ttl_collection":
                 return {self._type.name: self._set_ttl(request)}
-            case "remove" if not has_item:
+            case "ttl" if not has_items:
+                return {self._type.name: self._set_ttl(request)}
+            case "remove_collection":
+                self._calls.call("DELETE", self._path, headers=headers_of(request))
+                return {}
+            case "remove" if not has_items:
                 self._calls.call("DELETE", self._path, headers=headers_of(request))
                 return {}
             case "publish":
@@ -92,10 +97,7 @@ class RestItems:
                 case "patch":
                     return self._written("updated", self._patch(path, request))
                 case "remove":
-                    self._calls.call("DELETE", path, headers=_headers(request))
-                    # The reply has no revision.
-                    named = {name: request[name] for name in ("key", "index") if name in request}
-                    return {self._type.name: {"sid": self._sid}, "kind": "removed", "item": named}
+                    return self._remove(request)
                 case verb:
                     raise ValueError(f"REST does not support {verb!r}")
         except NotFound as error:
@@ -127,12 +129,22 @@ class RestItems:
             headers={**_headers(request), "Content-Type": PATCH_TYPES[kind]},
         )
 
+    def _remove(self, request: JsonObject) -> JsonObject:
+        """Remove an item by a batch of one: the reply to `DELETE` does not have the revision."""
+        names = ("key", "index", "if_match")
+        operation = {"op": "remove", **{name: request[name] for name in names if name in request}}
+        unconditional = {name: value for name, value in request.items() if name != "if_match"}
+        ok = self._batch({**unconditional, "operations": [operation]})
+        return {self._type.name: ok[self._type.name], "kind": "removed", "item": ok["changes"][0]}
+
     def _batch(self, request: JsonObject) -> JsonObject:
         names = ("operations", "collection_ttl")
         content = orjson.dumps({name: request[name] for name in names if name in request})
         _, body = self._send("POST", f"{self._path}/Batch", request, content=content)
         changes = [{**each, "kind": each["change"]} for each in body["items"]]
-        header = {"sid": self._sid, "revision": body["revision"]}
+        # Its `date_expires` is in seconds: the event has the exact one.
+        header = {name: body[name] for name in ("revision", "date_updated")}
+        header["sid"] = self._sid
         return {self._type.name: header, "changes": changes}
 
     def _items(self, request: JsonObject) -> JsonObject:
