@@ -23,7 +23,7 @@ PYTEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadsco
 # Passed on to `syncline serve` by run, and to pytest by test.
 ARGS ?=
 
-.PHONY: help install run node browser lint format blocking check test test-units test-python test-js test-cluster docs bench build check-wheel requirements clean
+.PHONY: help install run node browser lint format blocking check test test-units test-python test-js test-cluster docs bench build build-npm check-wheel requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,7 +43,8 @@ lint: install node ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	node_modules/.bin/tsc -p clients/js
+	for client in js react vue svelte; do node_modules/.bin/tsc -p clients/$$client; done
+	node_modules/.bin/tsc -p tests/types
 
 format: install ## Rewrite the sources in the style that lint checks
 	$(BIN)/ruff check --fix
@@ -82,6 +83,10 @@ build: install ## Build the wheel and the source distribution into dist/
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 
+build-npm: node ## Build the npm packages of the browser client and the bindings, their tarballs into dist/
+	mkdir -p dist
+	cd clients && for client in js react vue svelte; do npm pack ./$$client --no-update-notifier --pack-destination ../dist; done
+
 check-wheel: build ## Install the wheel in a clean environment and serve the demo from it
 	scripts/check-wheel dist/*.whl
 
@@ -92,7 +97,7 @@ requirements: ## Compile the requirements files again, keeping versions that sti
 	$(UV_COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 
 clean: ## Remove everything that can be built again
-	rm -rf .venv node_modules bench/node_modules bench/build docs/node_modules docs/build docs/reference/javascript dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv node_modules bench/node_modules bench/build docs/node_modules docs/build docs/reference/javascript dist clients/*/dist clients/*/types .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(BIN)/python:
 	@scripts/create-venv .venv

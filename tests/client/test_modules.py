@@ -15,9 +15,17 @@ PYTHON_ONLY = {
 chooses the proxy itself. Its types are checked before it runs, so they need no code. The
 rest is for decorators, notebooks and `wait_for`, and for what the clients of back ends share."""
 
-JAVASCRIPT_ONLY = {"data", "event_sources", "item_requests", "protocol", "queue", "wakeups"}
-"""What `syncline_protocol`, `asyncio` and bytes give to Python; what its handles and streams do
-themselves; and events that only a page has."""
+JAVASCRIPT_ONLY = {
+    "data",
+    "debug",
+    "event_sources",
+    "item_requests",
+    "protocol",
+    "queue",
+    "wakeups",
+}
+"""What `syncline_protocol`, `asyncio`, `logging` and bytes give to Python; what its handles and
+streams do themselves; and events that only a page has."""
 
 
 def python_names(folder: str) -> set[str]:

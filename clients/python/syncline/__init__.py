@@ -67,7 +67,7 @@ from .item_events import (
 )
 from .list import List
 from .map import Map
-from .mutation import Mutator
+from .mutation import MapMutator, Mutator
 from .object_events import ExpiryChanged, ObjectRemoved
 from .pages import Page
 from .pending import Opening
@@ -106,6 +106,7 @@ __all__ = [
     "ListEvent",
     "Map",
     "MapEvent",
+    "MapMutator",
     "MessagePublished",
     "Missed",
     "Mode",

@@ -138,6 +138,7 @@ class Client:
         ttl: int | None = None,
         keys: Iterable[str] | None = None,
         prefix: str | None = None,
+        replica: bool = False,
     ) -> Opening[Map[JsonObject]]: ...
 
     @overload
@@ -150,6 +151,7 @@ class Client:
         ttl: int | None = None,
         keys: Iterable[str] | None = None,
         prefix: str | None = None,
+        replica: bool = False,
     ) -> Opening[Map[T]]: ...
 
     def map(
@@ -161,6 +163,7 @@ class Client:
         ttl: int | None = None,
         keys: Iterable[str] | None = None,
         prefix: str | None = None,
+        replica: bool = False,
     ) -> Opening[Map[Any]]:
         """Open a map, or a part of it: fetch or create it, and subscribe to it.
 
@@ -169,13 +172,15 @@ class Client:
             model, mode, ttl: as in `document`.
             keys: keys of up to 256 items, existing or not: only their events come.
             prefix: only the events of items come whose key begins with it.
+            replica: True to read the first items in the same round trip, for `replica()`.
 
         Raises:
             NotFound, Conflict, InvalidRequest, UsageError, NotAwaited, Unavailable,
             RequestTimeout: as in `document`.
         """
         part, data_of = Part.of(keys, prefix), ModelData(model)
-        request = {"address": map, "mode": mode, "ttl": ttl, "model_data": data_of}
+        request: JsonObject = {"address": map, "mode": mode, "ttl": ttl, "replica": replica}
+        request["model_data"] = data_of
 
         def start() -> Coroutine[Any, Any, Map[Any]]:
             return open_collection(self._objects, Map[Any], part, request)
@@ -190,6 +195,7 @@ class Client:
         mode: Mode = "open_or_create",
         ttl: int | None = None,
         indexes: Iterable[int] | None = None,
+        replica: bool = False,
     ) -> Opening[List[JsonObject]]: ...
 
     @overload
@@ -201,6 +207,7 @@ class Client:
         mode: Mode = "open_or_create",
         ttl: int | None = None,
         indexes: Iterable[int] | None = None,
+        replica: bool = False,
     ) -> Opening[List[T]]: ...
 
     def list(
@@ -211,6 +218,7 @@ class Client:
         mode: Mode = "open_or_create",
         ttl: int | None = None,
         indexes: Iterable[int] | None = None,
+        replica: bool = False,
     ) -> Opening[List[Any]]:
         """Open a list, or a part of it: fetch or create it, and subscribe to it.
 
@@ -218,13 +226,15 @@ class Client:
             list: SID or unique name; None creates a list without a name.
             model, mode, ttl: as in `document`.
             indexes: indexes of up to 256 items, existing or not: only their events come.
+            replica: as in `map`.
 
         Raises:
             NotFound, Conflict, InvalidRequest, UsageError, NotAwaited, Unavailable,
             RequestTimeout: as in `document`.
         """
         part, data_of = Part.of(indexes, None), ModelData(model)
-        request = {"address": list, "mode": mode, "ttl": ttl, "model_data": data_of}
+        request: JsonObject = {"address": list, "mode": mode, "ttl": ttl, "replica": replica}
+        request["model_data"] = data_of
 
         def start() -> Coroutine[Any, Any, List[Any]]:
             return open_collection(self._objects, List[Any], part, request)

@@ -20,13 +20,13 @@ from .header import JsonObject
 from .item import Item
 from .item_events import COLLECTION_EVENTS, CollectionEvent, merge_collection_event
 from .item_types import ABSENT, CollectionType, check_key
-from .item_waiting import wait_for_item
+from .item_waiting import ItemWaiting
 from .listening import as_model
 from .model_data import ModelData
 from .mutation import repeat_until_first
 from .mutation_queue import MutationQueue
 from .open_objects import OpenObjects
-from .pages import PAGE_SIZE, Order, Page, walk
+from .pages import PAGE_SIZE, Order, Page, Read, checked, first_page, walk
 from .part import Part
 from .patches import encode_rule, shallow_merge
 from .replica import Replica
@@ -39,6 +39,7 @@ D = TypeVar("D")
 
 class Collection(
     CollectionCallbacks[T, K],
+    ItemWaiting[T, K],
     ObjectHandle[CollectionSubscription, CollectionEvent[T, K]],
     Generic[T, K],
 ):
@@ -81,6 +82,8 @@ class Collection(
         )
         listener = Listener(part=part, emit=events.emit, end=events.end)
         super().__init__(objects, subscription, events, listener)
+        # Made with the reply to `open`, until the application asks for it.
+        self._prepared: Replica[T, K] | None = None
 
     @overload
     async def get(self, key: K) -> Item[T, K] | None: ...
@@ -224,10 +227,8 @@ class Collection(
         async def send(operations: Sequence[JsonObject]) -> list[str]:
             return await self._send_batch(operations, collection_ttl)
 
-        def encode(data: T) -> bytes:
-            return self._model.encode(data, None)
-
-        return Batch(self.collection_type.key_name, self._check_key, send, encode=encode)
+        key_name, model = self.collection_type.key_name, self._model
+        return Batch(key_name, self._check_key, send, encode=lambda data: model.encode(data, None))
 
     def items(
         self,
@@ -247,7 +248,7 @@ class Collection(
             order: `asc` or `desc`.
             page_size: number of items that are read at once, 1 to 500.
         """
-        return walk(self.page(start, after=after, order=order, page_size=page_size))
+        return walk(first_page(self._reader(page_size), start, after, order))
 
     async def page(
         self,
@@ -257,48 +258,53 @@ class Collection(
         order: Order = "asc",
         page_size: int = PAGE_SIZE,
     ) -> Page[T, K]:
-        """Read one page of items; arguments as in `items`."""
+        """Read one page of items; arguments as in `items`.
 
-        def take(ok: JsonObject) -> Page[T, K]:
-            items = [self._item(each) for each in ok["items"]]
-            return Page(items=items, next_key=ok["next"], read=read_next)
-
-        async def read_next(key: K) -> Page[T, K]:
-            return await self.page(after=key, order=order, page_size=page_size)
-
-        bounds = {"from": start, "after": after, "order": order, "limit": page_size}
-        page: Page[T, K] = await self._request(
-            "items", take, **bounds, **self.part.members(self.collection_type.keys_name)
-        )
-        return page
+        A page that begins in the middle needs a second request, for `has_prev_page`.
+        """
+        return await checked(await first_page(self._reader(page_size), start, after, order))
 
     def replica(self) -> Replica[T, K]:
-        """Return a replica, which keeps the items in memory and current (see `Replica`)."""
-        self._check_open()
-        return Replica(self._objects, self._subscription, self.part, data=self._model)
+        """Return a replica, which keeps the items in memory and current (see `Replica`).
 
-    async def wait_for(
-        self, key: K, predicate: Callable[[T], object], *, timeout: float | None = None
-    ) -> Item[T, K]:
-        """Wait until an item is there and its data is as wanted.
-
-        Args:
-            predicate: a sync function, called with the data of the item and then with that of each
-                update, until its result is true.
-            timeout: seconds; None waits without end.
-
-        Raises:
-            TimeoutError: `timeout` has passed.
-            InvalidRequest: the item does not belong to the part that is open.
-            NotFound: the list or map was removed.
-            ModelMismatch: data came that does not fit the model.
+        If this handle was opened with `replica=True`, the first one has its first items already.
         """
         self._check_open()
-        self._check_key(key)
-        item = await wait_for_item(self, key, predicate, timeout)
-        if item is None:
-            raise self._why_ended()
-        return item
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            return prepared
+        return self._make_replica(None)
+
+    def prepare_replica(self, opened: JsonObject) -> None:
+        """Make a replica of the reply to `open`. Called with that reply, before any event."""
+        self._prepared = self._make_replica(opened)
+
+    async def close(self) -> None:
+        """Close this handle and its listeners; the last handle unsubscribes. Safe to repeat."""
+        await super().close()
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            await prepared.close()
+
+    def _make_replica(self, opened: JsonObject | None) -> Replica[T, K]:
+        return Replica(
+            self._objects, self._subscription, self.part, data=self._model, opened=opened
+        )
+
+    def _reader(self, page_size: int) -> Read[T, K]:
+        """What reads the pages of this handle's part."""
+        part = self.part.members(self.collection_type.keys_name)
+
+        def take(ok: JsonObject) -> tuple[list[Item[T, K]], K | None]:
+            return [self._item(each) for each in ok["items"]], ok["next"]
+
+        async def read(bounds: JsonObject, order: Order) -> tuple[list[Item[T, K]], K | None]:
+            page: tuple[list[Item[T, K]], K | None] = await self._request(
+                "items", take, **{"order": order, "limit": page_size, **bounds}, **part
+            )
+            return page
+
+        return read
 
     async def _mutate(self, key: K, fn: Callable[[Any], Any], ttl: int | None) -> Item[T, K]:
         """As `mutate` of a map or list; `fn` is called with None for an item to create."""
@@ -319,9 +325,8 @@ class Collection(
                 # Without an item there is none to return: the read raises.
                 return newest or await self[key]
             condition = ABSENT if newest is None else newest.revision
-            named = {self.collection_type.key_name: key}
-            members = {"if_match": condition, "ttl": ttl, "collection_ttl": None}
-            return await self._write_json("set", named, json, members)
+            members = {"if_match": condition, "ttl": ttl, self.collection_type.key_name: key}
+            return await self._write_json("set", json, members)
 
         async with queue.turn():
             return await repeat_until_first(attempt, deadline)
@@ -336,12 +341,10 @@ class Collection(
         for each in key.values():
             self._check_key(each)
         json = self._model.encode(data, self._objects.limits.item)
-        return await self._write_json(verb, key, json, members)
+        return await self._write_json(verb, json, {**key, **members})
 
-    async def _write_json(
-        self, verb: str, key: JsonObject, json: bytes, members: JsonObject
-    ) -> Item[T, K]:
-        written = await self._write(verb, json, **key, data=orjson.Fragment(json), **members)
+    async def _write_json(self, verb: str, json: bytes, members: JsonObject) -> Item[T, K]:
+        written = await self._write(verb, json, data=orjson.Fragment(json), **members)
         assert written is not None
         return written
 

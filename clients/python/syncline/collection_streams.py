@@ -42,7 +42,7 @@ class CollectionStream(ObjectStream):
                 `resumed`, which has what a native reply to `open` with a revision has.
         """
         path = f"{http.path_to(request[type_.name], type_)}/Events"
-        query = urlencode(_part_of(request))
+        query = urlencode(_part_of(request) + _page_of(request))
         revision = int(request["revision"]) if known is not None else None
         super().__init__(http, f"{path}?{query}" if query else path, revision)
         self._type = type_
@@ -79,6 +79,12 @@ class CollectionStream(ObjectStream):
         revision = data.get("more_since") or data[self._type.name].get("revision")
         if revision is not None and self._type.has_items:
             self._revision = int(revision)
+
+
+def _page_of(request: JsonObject) -> list[tuple[str, Any]]:
+    """Query parameters for the first page that an `open` request asks for."""
+    items = request.get("items")
+    return [("Items", items["limit"])] if isinstance(items, dict) else []
 
 
 def _part_of(request: JsonObject) -> list[tuple[str, Any]]:

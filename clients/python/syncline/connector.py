@@ -75,8 +75,9 @@ class connect:
                 into one.
             ssl: TLS settings, for a server whose certificate no public authority signed:
                 `ssl.create_default_context(cafile=…)`; None uses the default checks.
-            deltas: let the server send only the changes of a document where that is shorter;
-                False always asks for whole documents and saves the time to apply the changes.
+            deltas: let the server send only the changes of a document, or of an item of a replica,
+                where that is shorter; False always asks for whole ones and saves the time to apply
+                the changes.
             token_timeout: seconds for one call of the token function.
             probe_after: seconds that a request may wait for its reply while nothing at all comes
                 from the server; then the client pings.

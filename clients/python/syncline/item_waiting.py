@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Generic, Protocol
 
 from syncline_protocol.errors import Code
 
@@ -15,7 +15,7 @@ from .part import Part
 from .type_variables import K, T
 from .waiting import deadline, is_met
 
-__all__ = ["wait_for_item"]
+__all__ = ["ItemWaiting"]
 
 
 class Items(Protocol[T, K]):
@@ -31,31 +31,54 @@ class Items(Protocol[T, K]):
     async def get(self, key: K) -> Item[T, K] | None:
         """Read an item."""
 
+    def _check_open(self) -> None: ...
 
-async def wait_for_item(
-    items: Items[T, K], key: K, predicate: Callable[[T], object], timeout: float | None
-) -> Item[T, K] | None:
-    """Wait until an item is there and the predicate is true for its data.
+    def _check_key(self, key: Any) -> None: ...
 
-    Returns:
-        None if no event follows.
-    """
-    if not items.part.has(key):
-        message = f"The item {key!r} does not belong to the part that this handle has open."
-        raise InvalidRequest.local(Code.INVALID_PARAMETER, message)
-    # Listening begins before the first look, so that no change is missed in between.
-    events = items.events()
-    async with deadline(timeout, f"the item {key!r}"):
-        item = await items.get(key)
-        if item is not None and is_met(predicate, item.data):
-            return item
-        async for event in events:
-            if isinstance(event, Reset):
-                item = await items.get(key)
-            elif isinstance(event, ItemAdded | ItemUpdated) and event.key == key:
-                item = event.item
-            else:
-                continue
+    def _why_ended(self) -> Exception: ...
+
+
+class ItemWaiting(Generic[T, K]):
+    """Waits for an item of a list or map."""
+
+    async def wait_for(
+        self: Items[T, K],
+        key: K,
+        predicate: Callable[[T], object],
+        *,
+        timeout: float | None = None,
+    ) -> Item[T, K]:
+        """Wait until an item is there and its data is as wanted.
+
+        Args:
+            predicate: a sync function, called with the data of the item and then with that of each
+                update, until its result is true.
+            timeout: seconds; None waits without end.
+
+        Raises:
+            TimeoutError: `timeout` has passed.
+            InvalidRequest: the item does not belong to the part that is open.
+            NotFound: the list or map was removed.
+            ModelMismatch: data came that does not fit the model.
+        """
+        self._check_open()
+        self._check_key(key)
+        if not self.part.has(key):
+            message = f"The item {key!r} does not belong to the part that this handle has open."
+            raise InvalidRequest.local(Code.INVALID_PARAMETER, message)
+        # Listening begins before the first look, so that no change is missed in between.
+        events = self.events()
+        async with deadline(timeout, f"the item {key!r}"):
+            item = await self.get(key)
             if item is not None and is_met(predicate, item.data):
                 return item
-    return None
+            async for event in events:
+                if isinstance(event, Reset):
+                    item = await self.get(key)
+                elif isinstance(event, ItemAdded | ItemUpdated) and event.key == key:
+                    item = event.item
+                else:
+                    continue
+                if item is not None and is_met(predicate, item.data):
+                    return item
+        raise self._why_ended()

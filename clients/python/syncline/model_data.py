@@ -73,7 +73,11 @@ class ModelData(Generic[T]):
     async def apply(
         self, fn: MapMutator[T], stored: bytes | None, limit: int | None
     ) -> bytes | None:
-        """Call the function of a `mutate` with stored data, or None; encode its result.
+        """Call the function of a `mutate`; encode its result.
+
+        Args:
+            stored: the data to change; None calls `fn` with None.
+            limit: as in `encode_data`.
 
         Returns:
             None if nothing is to be written.

@@ -19,6 +19,7 @@ from .model_data import ModelData
 from .object_state import Kind
 from .open_objects import OpenObjects
 from .part import Part
+from .replica import PAGE_LIMIT
 from .snapshot import Snapshot
 from .stream import Stream
 from .stream_subscription import StreamSubscription
@@ -53,7 +54,12 @@ async def open_document(
 async def open_collection(
     objects: OpenObjects, handle_type: type[C], part: Part, request: JsonObject
 ) -> C:
-    """Open a list or map; `request` has its address, `mode`, `ttl` and `model_data`."""
+    """Open a list or map.
+
+    Args:
+        request: its address, `mode`, `ttl` and `model_data`; `replica` is True to read the first
+            page of items in the same step.
+    """
     type_ = handle_type.collection_type
 
     def make(subscription: CollectionSubscription) -> C:
@@ -74,17 +80,34 @@ async def open_collection(
             objects.take_back(handle.close())
             raise
 
+    opened: list[JsonObject] = []
+    is_replica = request["replica"]
+    # A server takes `deltas` only on a connection that asked for them.
+    members: JsonObject = {"items": {"limit": PAGE_LIMIT}} if is_replica else {"items": False}
+    if has_deltas := is_replica and objects.options.deltas:
+        members["deltas"] = True
+
     def subscribe(ok: JsonObject) -> CollectionSubscription:
+        opened.append(ok)
         header = Header.of(ok[type_.name])
-        return CollectionSubscription(type_, header, part, objects.options.event_queue)
+        subscription = CollectionSubscription(type_, header, part, objects.options.event_queue)
+        subscription.has_deltas = has_deltas
+        return subscription
+
+    def attach(subscription: CollectionSubscription) -> C:
+        handle = make(subscription)
+        # Another `open` may have been faster: then its replica asks for its pages.
+        if is_replica and opened and "items" in opened[0]:
+            handle.prepare_replica(opened[0])
+        return handle
 
     return await objects.open(
         Kind(type=type_.name, subscribe=subscribe),
-        make,
+        attach,
         **{type_.name: address},
         mode=mode,
         ttl=request["ttl"],
-        items=False,
+        **members,
         **part.members(type_.keys_name),
         op=make_op(),
     )

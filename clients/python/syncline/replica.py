@@ -45,7 +45,7 @@ from .transport import Receive
 from .type_variables import Defaulted, K, T
 from .waiting import deadline, is_met
 
-__all__ = ["Replica"]
+__all__ = ["PAGE_LIMIT", "Replica"]
 
 logger = logging.getLogger("syncline")
 
@@ -78,8 +78,12 @@ class Replica(Defaulted, CollectionCallbacks[T, K], Mapping[K, Item[T, K]], Show
         part: Part,
         *,
         data: ModelData[T],
+        opened: JsonObject | None = None,
     ) -> None:
-        """Applications call `replica` of a list or map instead."""
+        """Applications call `replica` of a list or map instead.
+
+        `opened`: the reply to an `open` of this part, with a first page; None to ask for the page.
+        """
         self._objects = objects
         self._subscription = subscription
         self._part = part
@@ -96,8 +100,10 @@ class Replica(Defaulted, CollectionCallbacks[T, K], Mapping[K, Item[T, K]], Show
         self._since = 0  # revision up to which all changes have come, as of the last message
         self._listener = Listener(part=part, emit=self._take, end=self._end, replica=self)
         subscription.attach(self._listener)
-        self._reading = asyncio.create_task(self._read_all())
         self._checking: asyncio.Task[None] | None = None
+        # No event comes between the reply to `open` and this, so the page is as new as it says.
+        after = None if opened is None else self._take_page(opened)
+        self._reading = asyncio.create_task(self._read_all(after))
 
     def __repr__(self) -> str:
         state = "complete" if self.complete else "incomplete"
@@ -180,6 +186,15 @@ class Replica(Defaulted, CollectionCallbacks[T, K], Mapping[K, Item[T, K]], Show
             self._subscription.detach(self._listener)
             await self._objects.release(self._subscription)
 
+    @property
+    def takes_deltas(self) -> bool:
+        """As in `ReplicaListener`."""
+        return self._objects.options.deltas
+
+    def known(self, key: K) -> Item[Any, K] | None:
+        """What a delta of an item begins from; as in `ReplicaListener`."""
+        return self._items.known(key)
+
     def show(self, event: ItemEvent[Any, K]) -> None:
         """Process an own write at its reply; as in `ReplicaListener`."""
         self._items.show(event)
@@ -245,43 +260,64 @@ class Replica(Defaulted, CollectionCallbacks[T, K], Mapping[K, Item[T, K]], Show
             self._ready.set_exception(error)
             self._ready.exception()
 
-    async def _read_all(self) -> None:
-        """Read all pages; retry each until it is there."""
+    async def _read_all(self, after: K | None = None) -> None:
+        """Read all pages, those behind the key `after`; retry each until it is there."""
         backoff = Backoff(
             self._objects.options.backoff_initial, self._objects.options.backoff_limit
         )
-        after: K | None = None
-        while True:
+        while not self._items.complete:
             try:
+                if after is None and self._could_use_deltas:
+                    after = await self._open_page()
+                    continue
                 if self._subscription.is_lost:
                     # The replica's part is greater than what the server sends.
                     await self._objects.reopen(self._subscription)
                     continue
-                after, order = await self._read_page(after)
+                after = await self._read_page(after)
             except (RequestTimeout, RequestError) as error:
                 logger.warning("%s could not be read: %s", self._subscription.sid, error)
                 await asyncio.sleep(backoff.pause())
             except SynclineError:
                 return  # permanently disconnected: `_end` follows
-            else:
-                if after is None:
-                    # Over REST a page has no revision.
-                    self._items.finish(max(order, self._subscription.since))
-                    if not self._ready.done():
-                        self._ready.set_result(None)
-                    return
 
-    async def _read_page(self, after: K | None) -> tuple[K | None, int]:
-        """Read one page; return its last key if items follow, and the collection's revision."""
-        type_ = self._subscription.type
+    @property
+    def _could_use_deltas(self) -> bool:
+        return self._objects.has_deltas and self._subscription.could_use_deltas(self._part)
+
+    async def _open_page(self) -> K | None:
+        """Open the collection with deltas and with the first page; return as `_read_page`."""
+        me = asyncio.current_task()
+        after: list[K | None] = []
+
+        def take(ok: JsonObject) -> None:
+            # After a reset the pages are read again (rule C26).
+            if self._reading is me and "items" in ok and not ok.get("reset"):
+                after.append(self._take_page(ok))
+
+        self._items.ask()
+        await self._objects.reopen(self._subscription, page={"limit": PAGE_LIMIT}, take=take)
+        return after[0] if after else None
+
+    def _take_page(self, ok: JsonObject) -> K | None:
+        """Process a page; return its last key if items follow."""
+        self._items.read([Item.parse(each) for each in ok["items"]], self._subscription.since)
+        following: K | None = ok["next"]
+        if following is None:
+            # Over REST a page has no revision.
+            order = int(ok[self._subscription.type]["revision"])
+            self._items.finish(max(order, self._subscription.since))
+            if not self._ready.done():
+                self._ready.set_result(None)
+        return following
+
+    async def _read_page(self, after: K | None) -> K | None:
+        """Read one page; return its last key if items follow."""
         me = asyncio.current_task()
 
-        def take(ok: JsonObject) -> tuple[K | None, int]:
+        def take(ok: JsonObject) -> K | None:
             # A reset may have come after this task was cancelled, but before it ended.
-            if self._reading is me:
-                items = [Item.parse(each) for each in ok["items"]]
-                self._items.read(items, self._subscription.since)
-            return ok["next"], int(ok[type_]["revision"])
+            return self._take_page(ok) if self._reading is me else None
 
         self._items.ask()
         part = self._part.members(self._subscription.keys_name)

@@ -45,6 +45,15 @@ class ReplicaItems(Generic[K]):
         """The keys in their order; not to be changed."""
         return self._keys
 
+    def known(self, key: K) -> Item[Any, K] | None:
+        """The item with a key, without own writes whose events are still to come.
+
+        None if there is none, or a reset has made it doubtful.
+        """
+        if key in self._unconfirmed:
+            return None
+        return self._announced[key] if key in self._announced else self.items.get(key)
+
     def ask(self) -> None:
         """Begin to read a page."""
         # After a reset an event counts more than any page, also one that is asked for later.

@@ -32,6 +32,7 @@ export function objectSource(type, address, request) {
   for (const [member, name] of Object.entries(PART)) {
     for (const value of [request[member] ?? []].flat()) query.append(name, String(value));
   }
+  if (request.items?.limit) query.append("Items", String(request.items.limit));
   // Only a SID is surely the object that the client has at that revision.
   const isResumed = isStored && "revision" in request && request.mode === "open_existing";
   return {
