@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, NoReturn, TypeVar
 
 from syncline.encoding import pointer_to
 from syncline.errors import UsageError
 from syncline.header import JsonObject
-from syncline.item import K
+from syncline.type_variables import K, T
 
 __all__ = [
     "AsyncContainer",
@@ -43,14 +43,14 @@ class Container(ABC, Generic[KeyT]):
         self.remove(key)
 
 
-class ItemAccess(Container[K], Generic[K]):
+class ItemAccess(Container[K], Generic[T, K]):
     """Has `in`, `del` and assignment."""
 
     @abstractmethod
-    def set(self, key: K, data: JsonObject) -> Any:
+    def set(self, key: K, data: T) -> Any:
         """Replace the data of an item."""
 
-    def __setitem__(self, key: K, data: JsonObject) -> None:
+    def __setitem__(self, key: K, data: T) -> None:
         """`…[key] = data`: one request."""
         self.set(key, data)
 
@@ -60,11 +60,11 @@ class DataAccess(ABC):
 
     @property
     @abstractmethod
-    def data(self) -> JsonObject:
-        """The data that was last read or written."""
+    def _plain(self) -> JsonObject:
+        """The data that was last read or written, without a model."""
 
     @abstractmethod
-    def update(self, changes: JsonObject) -> Any:
+    def update(self, changes: Mapping[str, Any]) -> Any:
         """Set some top-level keys."""
 
     @abstractmethod
@@ -73,15 +73,15 @@ class DataAccess(ABC):
 
     def __getitem__(self, key: str) -> Any:
         """A value in `data`: no request."""
-        return self.data[key]
+        return self._plain[key]
 
     def __contains__(self, key: object) -> bool:
         """True if `data` has that key: no request."""
-        return key in self.data
+        return key in self._plain
 
     def __iter__(self) -> Iterator[str]:
         """The keys of `data`: no request."""
-        return iter(self.data)
+        return iter(self._plain)
 
     def __setitem__(self, key: str, value: Any) -> None:
         """Set one key and leave the others: one request, as `update`."""
@@ -97,20 +97,20 @@ class AsyncDataAccess(ABC):
 
     @property
     @abstractmethod
-    def data(self) -> JsonObject:
-        """The data that was last read or written."""
+    def _plain(self) -> JsonObject:
+        """The data that was last read or written, without a model."""
 
     def __getitem__(self, key: str) -> Any:
         """A value in `data`: no request."""
-        return self.data[key]
+        return self._plain[key]
 
     def __contains__(self, key: object) -> bool:
         """True if `data` has that key: no request."""
-        return key in self.data
+        return key in self._plain
 
     def __iter__(self) -> Iterator[str]:
         """The keys of `data`: no request."""
-        return iter(self.data)
+        return iter(self._plain)
 
     def __setitem__(self, key: NoReturn, value: NoReturn) -> None:
         raise UsageError("an assignment cannot be awaited: use await ….update({key: value})")
@@ -132,7 +132,7 @@ class AsyncContainer(Generic[KeyT]):
         raise UsageError("this is async: use `async for`")
 
 
-class AsyncItemAccess(AsyncContainer[K], Generic[K]):
+class AsyncItemAccess(AsyncContainer[K], Generic[T, K]):
     """As `AsyncContainer`, for items."""
 
     def __setitem__(self, key: NoReturn, data: NoReturn) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any, Generic
 
 import orjson
 
-from syncline.encoding import encode_data
 from syncline.errors import InvalidRequest, RevisionMismatch
-from syncline.header import JsonObject
+from syncline.header import Header, JsonObject
+from syncline.model_data import ModelData
 from syncline.mutation import MutationPauses, Mutator
 from syncline.patches import OPERATIONS_LIMIT, encode_rule, shallow_merge
 from syncline.rest_documents import RestDocuments
@@ -17,28 +18,38 @@ from syncline.service.dictionary import AsyncDataAccess
 from syncline.service.running_mutations import mutating
 from syncline.service.waiting import async_result, async_sleep
 from syncline.snapshot import Snapshot
+from syncline.type_variables import T
 from syncline_protocol.errors import Code
 from syncline_protocol.objects import DOCUMENT
 
 from .handle import AsyncHandle
+from .http import AsyncHttp
 
 __all__ = ["AsyncDocument"]
 
 
-class AsyncDocument(AsyncHandle, AsyncDataAccess):
+class AsyncDocument(AsyncHandle, AsyncDataAccess, Generic[T]):
     """One document. It does not follow changes: `data` is what this handle last read or wrote.
 
     Each write has an operation id. If a reply is lost, the request is repeated, and the server
-    applies it once.
+    applies it once. `T` is the `model` of the handle; without one, `JsonObject`. With a model,
+    everything that reads data raises `ModelMismatch` if it does not fit.
     """
 
-    type = DOCUMENT
-    _known: Snapshot | None
+    object_type = DOCUMENT
+    _known: Snapshot[Any] | None
+
+    def __init__(
+        self, http: AsyncHttp, address: str, header: Header | None = None, *, data: ModelData[T]
+    ) -> None:
+        """Applications call `get`, `create` or `at` of `documents` instead."""
+        super().__init__(http, address, header)
+        self._model = data
 
     @property
-    def data(self) -> JsonObject:
+    def data(self) -> T:
         """The data that this handle last read or wrote; a copy that the caller may change."""
-        return self._snapshot.data
+        return self._model.decode(self._snapshot.json)
 
     @property
     def revision(self) -> str:
@@ -52,16 +63,16 @@ class AsyncDocument(AsyncHandle, AsyncDataAccess):
 
     async def set(
         self,
-        data: JsonObject,
+        data: T,
         *,
         if_match: str | None = None,
         ttl: int | None = None,
         operation_id: str | None = None,
-    ) -> JsonObject:
+    ) -> T:
         """Replace the data.
 
         Args:
-            data: a JSON object.
+            data: a JSON object; with a model, an instance of it.
             if_match: write only if the document is at this revision; None: unconditional.
             ttl: time to live in seconds from now; 0: never expires; None keeps the expiry.
             operation_id: your own operation id, of up to 64 characters. Within 120 s a second call
@@ -73,16 +84,21 @@ class AsyncDocument(AsyncHandle, AsyncDataAccess):
         Raises:
             RevisionMismatch: the document is at another revision; `document` is that state.
             Conflict: the operation id was used for another request.
-            InvalidRequest: `data` is not a JSON object, or `ttl` is out of range.
+            InvalidRequest: `data` is not a JSON object or does not fit the model, or `ttl` is out
+                of range.
             TooLarge: `data` is larger than the server accepts.
         """
-        json = encode_data(data, None)
+        json = self._model.encode(data, None)
         members = {"data": orjson.Fragment(json), "if_match": if_match, "ttl": ttl}
         return await self._write_data("set", operation_id, json, members)
 
     async def update(
-        self, changes: JsonObject, *, ttl: int | None = None, operation_id: str | None = None
-    ) -> JsonObject:
+        self,
+        changes: Mapping[str, Any],
+        *,
+        ttl: int | None = None,
+        operation_id: str | None = None,
+    ) -> T:
         """Set some top-level keys and leave the others as they are.
 
         The server merges, so there is no conflict with other writers. The merge is shallow; for an
@@ -98,19 +114,17 @@ class AsyncDocument(AsyncHandle, AsyncDataAccess):
         Raises:
             Conflict, InvalidRequest, TooLarge: as in `set`.
         """
-        encode_data(changes, None)
-        if len(changes) > OPERATIONS_LIMIT:
+        new = self._model.encode_changes(changes, None)
+        if len(new) > OPERATIONS_LIMIT:
             if operation_id is not None:
                 raise InvalidRequest.local(
                     Code.INVALID_PARAMETER,
                     f"update takes no operation_id with more than {OPERATIONS_LIMIT} keys.",
                 )
-            return await self.mutate(lambda data: data | changes, ttl=ttl)
-        return await self.patch(
-            operations=shallow_merge(changes), ttl=ttl, operation_id=operation_id
-        )
+            return await self._mutate(lambda data: data | new, ttl, ModelData(None))
+        return await self.patch(operations=shallow_merge(new), ttl=ttl, operation_id=operation_id)
 
-    async def mutate(self, fn: Mutator, *, ttl: int | None = None) -> JsonObject:
+    async def mutate(self, fn: Mutator[T], *, ttl: int | None = None) -> T:
         """Compute new data from the newest data and write it; retry if another writer was first.
 
         Args:
@@ -127,7 +141,7 @@ class AsyncDocument(AsyncHandle, AsyncDataAccess):
             InvalidRequest, TooLarge: as in `set`.
         """
         with mutating(self._http.path_to(self._address)):
-            return await self._mutate(fn, ttl)
+            return await self._mutate(fn, ttl, self._model)
 
     async def patch(
         self,
@@ -138,7 +152,7 @@ class AsyncDocument(AsyncHandle, AsyncDataAccess):
         if_match: str | None = None,
         ttl: int | None = None,
         operation_id: str | None = None,
-    ) -> JsonObject:
+    ) -> T:
         """Let the server change the newest data by a rule. Give exactly one rule.
 
         Args:
@@ -161,7 +175,7 @@ class AsyncDocument(AsyncHandle, AsyncDataAccess):
 
     async def increment(
         self, pointer: str, by: int | float = 1, *, operation_id: str | None = None
-    ) -> JsonObject:
+    ) -> T:
         """Add to a number; a missing number counts as 0.
 
         Args:
@@ -204,24 +218,31 @@ class AsyncDocument(AsyncHandle, AsyncDataAccess):
         await self._remove(operation_id, if_match)
 
     @property
-    def _snapshot(self) -> Snapshot:
+    def _plain(self) -> JsonObject:
+        plain: JsonObject = orjson.loads(self._snapshot.json)
+        return plain
+
+    @property
+    def _snapshot(self) -> Snapshot[Any]:
         self._header  # noqa: B018 - raises if there is none
         assert self._known is not None
         return self._known
 
-    async def _read(self) -> Snapshot:
+    async def _read(self) -> Snapshot[Any]:
         return Snapshot.parse((await self._request("get"))["document"])
 
-    async def _mutate(self, fn: Mutator, ttl: int | None) -> JsonObject:
+    async def _mutate(self, fn: Mutator[Any], ttl: int | None, model: ModelData[Any]) -> T:
         deadline = time.monotonic() + self._http.pool.options.mutate_timeout
         pauses = MutationPauses()
         newest = await self._read()
         while True:
-            data = await async_result(fn(newest.data))
+            data = await async_result(fn(model.decode(newest.json)))
             if data is None:
-                return newest.data
+                return self._model.decode(newest.json)
+            json = model.encode_over(data, newest.json, None)
+            members = {"data": orjson.Fragment(json), "if_match": str(newest.revision), "ttl": ttl}
             try:
-                return await self.set(data, if_match=str(newest.revision), ttl=ttl)
+                return await self._write_data("set", None, json, members)
             except RevisionMismatch as mismatch:
                 if time.monotonic() >= deadline:
                     raise
@@ -231,15 +252,24 @@ class AsyncDocument(AsyncHandle, AsyncDataAccess):
 
     async def _write_data(
         self, verb: str, operation_id: str | None, json: bytes | None, members: JsonObject
-    ) -> JsonObject:
+    ) -> T:
         """Send a write and return the data after it; `json` is that data, None if not known yet."""
         body = (await self._write(verb, operation_id, **members))["document"]
         # The reply to a repeated operation lacks the data if the document has changed since.
         if json is None and "data" not in body:
-            return (await self._read()).data
-        snapshot = Snapshot.parse(body, None, json)
-        self._known = snapshot
-        return snapshot.data
+            snapshot = await self._read()
+        else:
+            snapshot = Snapshot.parse(body, None, json)
+            self._known = snapshot
+        return self._model.decode(snapshot.json, applied=True)
+
+    async def _write(self, verb: str, operation_id: str | None, **members: Any) -> JsonObject:
+        try:
+            return await super()._write(verb, operation_id, **members)
+        except RevisionMismatch as mismatch:
+            if mismatch.document is not None:
+                mismatch.document = self._model.snapshot(mismatch.document)
+            raise
 
     async def _carry_out(self, request: JsonObject) -> JsonObject:
         return await RestDocuments(self._http, self._address).carry_out(request)

@@ -30,7 +30,7 @@ class AsyncHandle:
     - ClientClosed: the service was closed.
     """
 
-    type: ObjectType
+    object_type: ObjectType
 
     def __init__(self, http: AsyncHttp, address: str, header: Header | None = None) -> None:
         """Applications call `get`, `create` or `at` of `documents`, `maps` … instead."""
@@ -79,9 +79,9 @@ class AsyncHandle:
         Raises:
             UsageError: this is a stream.
         """
-        if not self.type.has_permissions:
-            raise UsageError(f"a {self.type.name} has no permissions")
-        path = self._http.path_to(self._address, self.type)
+        if not self.object_type.has_permissions:
+            raise UsageError(f"a {self.object_type.name} has no permissions")
+        path = self._http.path_to(self._address, self.object_type)
         return AsyncPermissions(self._http, f"{path}/Permissions")
 
     async def refresh(self) -> None:
@@ -107,14 +107,14 @@ class AsyncHandle:
     def _header(self) -> Header:
         if self._known is None:
             raise UsageError(
-                f"this handle has not read the {self.type.name} yet: call refresh() first"
+                f"this handle has not read the {self.object_type.name} yet: call refresh() first"
             )
         return self._known
 
     @property
     def _suffix(self) -> str:
         """What tells verbs for a list or map from those for its items."""
-        return "_collection" if self.type.has_items else ""
+        return "_collection" if self.object_type.has_items else ""
 
     async def _write(self, verb: str, operation_id: str | None, **members: Any) -> JsonObject:
         """Send a write and return the `ok` of its reply."""
@@ -123,7 +123,7 @@ class AsyncHandle:
     async def _request(self, verb: str, **members: Any) -> JsonObject:
         """Send a request in the form of docs/protocol.md, section 3; return the `ok`."""
         given = {name: value for name, value in members.items() if value is not None}
-        ok = await self._carry_out({"do": verb, self.type.name: self._address, **given})
+        ok = await self._carry_out({"do": verb, self.object_type.name: self._address, **given})
         self._take(ok)
         return ok
 

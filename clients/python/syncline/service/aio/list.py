@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Generic
 
-from syncline.encoding import encode_data
-from syncline.header import JsonObject
 from syncline.item import Item
 from syncline.item_types import LIST
 from syncline.mutation import Mutator
+from syncline.type_variables import T
 from syncline_protocol import objects
 
 from .collection import AsyncCollection
@@ -16,24 +16,24 @@ from .collection import AsyncCollection
 __all__ = ["AsyncList"]
 
 
-class AsyncList(AsyncCollection[int]):
+class AsyncList(AsyncCollection[T, int], Generic[T]):
     """One list: items by index, in the order in which they were appended.
 
     The server gives the indexes, and never gives one again. `3 in list` means that an item has the
     index 3; iteration gives the items.
     """
 
-    type = objects.LIST
+    object_type = objects.LIST
     collection_type = LIST
 
     async def append(
         self,
-        data: JsonObject,
+        data: T,
         *,
         ttl: int | None = None,
         collection_ttl: int | None = None,
         operation_id: str | None = None,
-    ) -> Item[int]:
+    ) -> Item[T, int]:
         """Append an item.
 
         Args:
@@ -46,9 +46,9 @@ class AsyncList(AsyncCollection[int]):
             InvalidRequest, TooLarge: as in `set`.
         """
         members = {"ttl": ttl, "collection_ttl": collection_ttl}
-        return await self._write_item("add", operation_id, encode_data(data, None), members)
+        return await self._write_item("add", operation_id, self._model.encode(data, None), members)
 
-    async def mutate(self, key: int, fn: Mutator, *, ttl: int | None = None) -> Item[int]:
+    async def mutate(self, key: int, fn: Mutator[T], *, ttl: int | None = None) -> Item[T, int]:
         """Compute new data of an item from the newest and write it; retry if another was first.
 
         Args:
@@ -65,12 +65,12 @@ class AsyncList(AsyncCollection[int]):
         """
         return await self._mutate(key, fn, ttl)
 
-    async def values(self) -> AsyncIterator[Item[int]]:
+    async def values(self) -> AsyncIterator[Item[T, int]]:
         """Iterate over all items, in the order of their indexes."""
         async for _, item in self.items():
             yield item
 
-    def __aiter__(self) -> AsyncIterator[Item[int]]:
+    def __aiter__(self) -> AsyncIterator[Item[T, int]]:
         """As `values`."""
         return self.values()
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Generic
 
-from syncline.encoding import encode_data
-from syncline.header import JsonObject
 from syncline.item import Item
 from syncline.item_types import MAP
 from syncline.mutation import MapMutator
+from syncline.type_variables import T
 from syncline_protocol import objects
 
 from .collection import AsyncCollection
@@ -16,21 +16,21 @@ from .collection import AsyncCollection
 __all__ = ["AsyncMap"]
 
 
-class AsyncMap(AsyncCollection[str]):
+class AsyncMap(AsyncCollection[T, str], Generic[T]):
     """One map: items by key."""
 
-    type = objects.MAP
+    object_type = objects.MAP
     collection_type = MAP
 
     async def add(
         self,
         key: str,
-        data: JsonObject,
+        data: T,
         *,
         ttl: int | None = None,
         collection_ttl: int | None = None,
         operation_id: str | None = None,
-    ) -> Item[str]:
+    ) -> Item[T, str]:
         """Add an item.
 
         Args:
@@ -40,11 +40,11 @@ class AsyncMap(AsyncCollection[str]):
             Conflict: there is an item with that key; `item` is its newest state.
             InvalidRequest, TooLarge: as in `set`.
         """
-        json = encode_data(data, None)
+        json = self._model.encode(data, None)
         members = {**self._named(key), "ttl": ttl, "collection_ttl": collection_ttl}
         return await self._write_item("add", operation_id, json, members)
 
-    async def mutate(self, key: str, fn: MapMutator, *, ttl: int | None = None) -> Item[str]:
+    async def mutate(self, key: str, fn: MapMutator[T], *, ttl: int | None = None) -> Item[T, str]:
         """Compute new data of an item from the newest and write it; retry if another was first.
 
         Args:

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Generic
+
 import orjson
 
-from syncline.encoding import encode_data
 from syncline.header import Header, JsonObject
+from syncline.model_data import ModelData
 from syncline.rest_items import RestItems
+from syncline.type_variables import T
 from syncline_protocol.objects import STREAM
 
 from .handle import AsyncHandle
+from .http import AsyncHttp
 
 __all__ = ["AsyncStream"]
 
 
-class AsyncStream(AsyncHandle):
+class AsyncStream(AsyncHandle, Generic[T]):
     """One stream, on which messages are published that are not stored."""
 
-    type = STREAM
+    object_type = STREAM
 
-    async def publish(self, data: JsonObject, *, operation_id: str | None = None) -> str:
+    def __init__(
+        self, http: AsyncHttp, address: str, header: Header | None = None, *, data: ModelData[T]
+    ) -> None:
+        """Applications call `get`, `create` or `at` of `streams` instead."""
+        super().__init__(http, address, header)
+        self._model = data
+
+    async def publish(self, data: T, *, operation_id: str | None = None) -> str:
         """Publish a message to all who have the stream open.
 
         Args:
-            data: a JSON object.
+            data: a JSON object; with a model, an instance of it.
             operation_id: your own operation id, of up to 64 characters. Within 120 s a second call
                 with it publishes nothing, and gets the answer of the first. None makes one.
 
@@ -35,7 +46,7 @@ class AsyncStream(AsyncHandle):
             TooLarge: `data` is larger than the server accepts.
         """
         ok = await self._write(
-            "publish", operation_id, data=orjson.Fragment(encode_data(data, None))
+            "publish", operation_id, data=orjson.Fragment(self._model.encode(data, None))
         )
         sid: str = ok["message"]["sid"]
         return sid
@@ -45,7 +56,7 @@ class AsyncStream(AsyncHandle):
         await self._remove(operation_id)
 
     async def _carry_out(self, request: JsonObject) -> JsonObject:
-        return await RestItems(self._http, self.type, self._address).carry_out(request)
+        return await RestItems(self._http, self.object_type, self._address).carry_out(request)
 
     def _take(self, ok: JsonObject) -> None:
         if "stream" in ok:

@@ -5,36 +5,58 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Generic, TypeVar, overload
 
 import orjson
 
-from syncline.encoding import encode_data
-from syncline.errors import NotFound, RevisionMismatch
+from syncline.errors import Conflict, NotFound, RevisionMismatch
 from syncline.header import Header, JsonObject
-from syncline.item import Item, K
+from syncline.item import Item
 from syncline.item_types import ABSENT, CollectionType, check_key
+from syncline.model_data import ModelData
 from syncline.mutation import MutationPauses
 from syncline.pages import Order
 from syncline.patches import encode_rule, shallow_merge
 from syncline.service.dictionary import ItemAccess
 from syncline.service.running_mutations import mutating
 from syncline.service.waiting import result, sleep
+from syncline.type_variables import K, T
 
 from .batch import Batch
 from .handle import Handle
+from .http import Http
 from .listing import check_limits
 from .rest_items import RestItems
 
 __all__ = ["Collection", "items_of"]
 
 
-class Collection(Handle, ItemAccess[K], Generic[K]):
-    """One list or map. It keeps no items: each read asks the server."""
+D = TypeVar("D")
+
+
+class Collection(Handle, ItemAccess[T, K], Generic[T, K]):
+    """One list or map. It keeps no items: each read asks the server.
+
+    `T` is the `model` of the handle; without one, `JsonObject`. With a model, `data` of an item
+    raises `ModelMismatch` if it does not fit.
+    """
 
     collection_type: ClassVar[CollectionType]
 
-    def get(self, key: K, default: Any = None) -> Item[K] | Any:
+    def __init__(
+        self, http: Http, address: str, header: Header | None = None, *, data: ModelData[T]
+    ) -> None:
+        """Applications call `get`, `create` or `at` of `maps` or `lists` instead."""
+        super().__init__(http, address, header)
+        self._model = data
+
+    @overload
+    def get(self, key: K) -> Item[T, K] | None: ...
+
+    @overload
+    def get(self, key: K, default: D) -> Item[T, K] | D: ...
+
+    def get(self, key: K, default: Any = None) -> Any:
         """Read an item; return `default` if there is none."""
         try:
             return self[key]
@@ -43,13 +65,13 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
                 raise
             return default
 
-    def __getitem__(self, key: K) -> Item[K]:
+    def __getitem__(self, key: K) -> Item[T, K]:
         """Read an item: `collection[key]`.
 
         Raises:
             NotFound: there is no such item.
         """
-        return Item.parse((self._request("item", **self._named(key)))["item"])
+        return self._item((self._request("item", **self._named(key)))["item"])
 
     def has(self, key: K) -> bool:
         """True if there is an item with that key."""
@@ -58,17 +80,17 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
     def set(
         self,
         key: K,
-        data: JsonObject,
+        data: T,
         *,
         if_match: str | None = None,
         ttl: int | None = None,
         collection_ttl: int | None = None,
         operation_id: str | None = None,
-    ) -> Item[K]:
+    ) -> Item[T, K]:
         """Replace the data of an item; in a map, add the item if there is none.
 
         Args:
-            data: a JSON object.
+            data: a JSON object; with a model, an instance of it.
             if_match: write only if the item is at this revision; `"-1"`: only if there is none;
                 None: unconditional.
             ttl: time to live of the item in seconds from now; 0: never expires; None keeps it.
@@ -86,18 +108,18 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
             InvalidRequest: a value is not allowed.
             TooLarge: `data` is larger than the server accepts.
         """
-        json = encode_data(data, None)
+        json = self._model.encode(data, None)
         members = {"if_match": if_match, "ttl": ttl, "collection_ttl": collection_ttl}
         return self._write_item("set", operation_id, json, self._named(key) | members)
 
     def update(
         self,
         key: K,
-        changes: JsonObject,
+        changes: Mapping[str, Any],
         *,
         ttl: int | None = None,
         operation_id: str | None = None,
-    ) -> Item[K]:
+    ) -> Item[T, K]:
         """Set some top-level keys of the data of an item and leave the others as they are.
 
         As `update` of a document: the server merges, so there is no conflict with other writers.
@@ -106,8 +128,7 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
             NotFound: there is no such item.
             Conflict, InvalidRequest, TooLarge: as in `set`.
         """
-        encode_data(changes, None)
-        operations = shallow_merge(changes)
+        operations = shallow_merge(self._model.encode_changes(changes, None))
         return self.patch(key, operations=operations, ttl=ttl, operation_id=operation_id)
 
     def patch(
@@ -121,7 +142,7 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
         ttl: int | None = None,
         collection_ttl: int | None = None,
         operation_id: str | None = None,
-    ) -> Item[K]:
+    ) -> Item[T, K]:
         """Let the server change the newest data of an item by a rule. Give exactly one rule.
 
         Args:
@@ -142,7 +163,7 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
 
     def increment(
         self, key: K, pointer: str, by: int | float = 1, *, operation_id: str | None = None
-    ) -> Item[K]:
+    ) -> Item[T, K]:
         """Add to a number in the data of an item; a missing number counts as 0.
 
         Args:
@@ -183,7 +204,7 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
 
     def batch(
         self, *, collection_ttl: int | None = None, operation_id: str | None = None
-    ) -> Batch[K]:
+    ) -> Batch[T, K]:
         """Return a batch, which writes up to 100 items together or none.
 
         Use it with `with`; it is sent at the end of the block.
@@ -197,7 +218,10 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
             ok = self._write("batch", operation_id, **members)
             return [change["revision"] for change in ok["changes"]]
 
-        return Batch(self.collection_type.key_name, self._check_key, send)
+        def encode(data: T) -> bytes:
+            return self._model.encode(data, None)
+
+        return Batch(self.collection_type.key_name, self._check_key, send, encode=encode)
 
     def items(
         self,
@@ -207,7 +231,7 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
         order: Order = "asc",
         limit: int | None = None,
         page_size: int = 100,
-    ) -> Iterator[tuple[K, Item[K]]]:
+    ) -> Iterator[tuple[K, Item[T, K]]]:
         """Iterate over keys and items, in the order of the keys; pages are read when needed.
 
         Args:
@@ -231,7 +255,7 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
         order: Order = "asc",
         limit: int | None = None,
         page_size: int = 100,
-    ) -> Iterator[Sequence[Item[K]]]:
+    ) -> Iterator[Sequence[Item[T, K]]]:
         """Iterate over pages of items; arguments as in `items`."""
         check_limits(limit, page_size)
         return self._pages({"from": start, "after": after, "order": order}, limit, page_size)
@@ -241,12 +265,12 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
 
     def _pages(
         self, members: JsonObject, limit: int | None, page_size: int
-    ) -> Iterator[Sequence[Item[K]]]:
+    ) -> Iterator[Sequence[Item[T, K]]]:
         left = limit
         while left != 0:
             size = page_size if left is None else min(left, page_size)
             ok = self._request("items", **members, limit=size)
-            page: Sequence[Item[K]] = [Item.parse(each) for each in ok["items"]]
+            page: Sequence[Item[T, K]] = [self._item(each) for each in ok["items"]]
             if page:
                 yield page
             if ok["next"] is None:
@@ -259,21 +283,24 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
         self._check_key(key)
         return {self.collection_type.key_name: key}
 
-    def _mutate(self, key: K, fn: Callable[[Any], Any], ttl: int | None) -> Item[K]:
+    def _mutate(self, key: K, fn: Callable[[Any], Any], ttl: int | None) -> Item[T, K]:
         """As `mutate` of a map or list; `fn` is called with None for an item to create."""
         self._check_key(key)
-        with mutating(self._http.path_to(self._address, self.type), str(key)):
+        with mutating(self._http.path_to(self._address, self.object_type), str(key)):
             deadline = time.monotonic() + self._http.pool.options.mutate_timeout
             pauses = MutationPauses()
             newest = self._newest(key)
             while True:
+                stored = None if newest is None else newest.json
                 data = result(fn(None if newest is None else newest.data))
                 if data is None:
                     # Without an item there is none to return: the read raises.
                     return newest or self[key]
                 condition = ABSENT if newest is None else newest.revision
+                json = self._model.encode_over(data, stored, None)
+                members = {**self._named(key), "if_match": condition, "ttl": ttl}
                 try:
-                    return self.set(key, data, if_match=condition, ttl=ttl)
+                    return self._write_item("set", None, json, members)
                 except RevisionMismatch as mismatch:
                     if time.monotonic() >= deadline:
                         raise
@@ -281,7 +308,7 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
                 sleep(pauses.next())
                 newest = found or self._newest(key)
 
-    def _newest(self, key: K) -> Item[K] | None:
+    def _newest(self, key: K) -> Item[T, K] | None:
         """The item; None where a write may create it."""
         if self.collection_type.creates_items:
             return self.get(key)
@@ -289,7 +316,7 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
 
     def _write_item(
         self, verb: str, operation_id: str | None, json: bytes | None, members: JsonObject
-    ) -> Item[K]:
+    ) -> Item[T, K]:
         """Send a write and return the item after it; `json` is its data, None if not known yet."""
         if json is not None:
             members = members | {"data": orjson.Fragment(json)}
@@ -297,22 +324,32 @@ class Collection(Handle, ItemAccess[K], Generic[K]):
         # The reply to a repeated operation lacks the data if the item has changed since.
         if json is None and "data" not in body:
             return self[members[self.collection_type.key_name]]
-        item: Item[K] = Item.parse(body, json)
-        return item
+        return self._item(body, json)
+
+    def _write(self, verb: str, operation_id: str | None, **members: Any) -> JsonObject:
+        try:
+            return super()._write(verb, operation_id, **members)
+        except (RevisionMismatch, Conflict) as refusal:
+            if refusal.item is not None:
+                refusal.item = self._model.item(refusal.item)
+            raise
+
+    def _item(self, body: JsonObject, json: bytes | None = None) -> Item[T, K]:
+        return self._model.item(Item.parse(body, json))
 
     def _carry_out(self, request: JsonObject) -> JsonObject:
-        return RestItems(self._http, self.type, self._address).carry_out(request)
+        return RestItems(self._http, self.object_type, self._address).carry_out(request)
 
     def _take(self, ok: JsonObject) -> None:
         # What a write of an item says of the collection has no dates of its own.
-        body = ok.get(self.type.name, {})
+        body = ok.get(self.object_type.name, {})
         if "date_created" in body:
             self._known = Header.of(body)
 
 
 def items_of(
-    pages: Iterator[Sequence[Item[K]]],
-) -> Iterator[tuple[K, Item[K]]]:
+    pages: Iterator[Sequence[Item[T, K]]],
+) -> Iterator[tuple[K, Item[T, K]]]:
     """The items of pages, with their keys."""
     for page in pages:
         for item in page:

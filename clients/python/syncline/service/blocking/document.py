@@ -5,41 +5,52 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any, Generic
 
 import orjson
 
-from syncline.encoding import encode_data
 from syncline.errors import InvalidRequest, RevisionMismatch
-from syncline.header import JsonObject
+from syncline.header import Header, JsonObject
+from syncline.model_data import ModelData
 from syncline.mutation import MutationPauses, Mutator
 from syncline.patches import OPERATIONS_LIMIT, encode_rule, shallow_merge
 from syncline.service.dictionary import DataAccess
 from syncline.service.running_mutations import mutating
 from syncline.service.waiting import result, sleep
 from syncline.snapshot import Snapshot
+from syncline.type_variables import T
 from syncline_protocol.errors import Code
 from syncline_protocol.objects import DOCUMENT
 
 from .handle import Handle
+from .http import Http
 from .rest_documents import RestDocuments
 
 __all__ = ["Document"]
 
 
-class Document(Handle, DataAccess):
+class Document(Handle, DataAccess, Generic[T]):
     """One document. It does not follow changes: `data` is what this handle last read or wrote.
 
     Each write has an operation id. If a reply is lost, the request is repeated, and the server
-    applies it once.
+    applies it once. `T` is the `model` of the handle; without one, `JsonObject`. With a model,
+    everything that reads data raises `ModelMismatch` if it does not fit.
     """
 
-    type = DOCUMENT
-    _known: Snapshot | None
+    object_type = DOCUMENT
+    _known: Snapshot[Any] | None
+
+    def __init__(
+        self, http: Http, address: str, header: Header | None = None, *, data: ModelData[T]
+    ) -> None:
+        """Applications call `get`, `create` or `at` of `documents` instead."""
+        super().__init__(http, address, header)
+        self._model = data
 
     @property
-    def data(self) -> JsonObject:
+    def data(self) -> T:
         """The data that this handle last read or wrote; a copy that the caller may change."""
-        return self._snapshot.data
+        return self._model.decode(self._snapshot.json)
 
     @property
     def revision(self) -> str:
@@ -53,16 +64,16 @@ class Document(Handle, DataAccess):
 
     def set(
         self,
-        data: JsonObject,
+        data: T,
         *,
         if_match: str | None = None,
         ttl: int | None = None,
         operation_id: str | None = None,
-    ) -> JsonObject:
+    ) -> T:
         """Replace the data.
 
         Args:
-            data: a JSON object.
+            data: a JSON object; with a model, an instance of it.
             if_match: write only if the document is at this revision; None: unconditional.
             ttl: time to live in seconds from now; 0: never expires; None keeps the expiry.
             operation_id: your own operation id, of up to 64 characters. Within 120 s a second call
@@ -74,16 +85,21 @@ class Document(Handle, DataAccess):
         Raises:
             RevisionMismatch: the document is at another revision; `document` is that state.
             Conflict: the operation id was used for another request.
-            InvalidRequest: `data` is not a JSON object, or `ttl` is out of range.
+            InvalidRequest: `data` is not a JSON object or does not fit the model, or `ttl` is out
+                of range.
             TooLarge: `data` is larger than the server accepts.
         """
-        json = encode_data(data, None)
+        json = self._model.encode(data, None)
         members = {"data": orjson.Fragment(json), "if_match": if_match, "ttl": ttl}
         return self._write_data("set", operation_id, json, members)
 
     def update(
-        self, changes: JsonObject, *, ttl: int | None = None, operation_id: str | None = None
-    ) -> JsonObject:
+        self,
+        changes: Mapping[str, Any],
+        *,
+        ttl: int | None = None,
+        operation_id: str | None = None,
+    ) -> T:
         """Set some top-level keys and leave the others as they are.
 
         The server merges, so there is no conflict with other writers. The merge is shallow; for an
@@ -99,17 +115,17 @@ class Document(Handle, DataAccess):
         Raises:
             Conflict, InvalidRequest, TooLarge: as in `set`.
         """
-        encode_data(changes, None)
-        if len(changes) > OPERATIONS_LIMIT:
+        new = self._model.encode_changes(changes, None)
+        if len(new) > OPERATIONS_LIMIT:
             if operation_id is not None:
                 raise InvalidRequest.local(
                     Code.INVALID_PARAMETER,
                     f"update takes no operation_id with more than {OPERATIONS_LIMIT} keys.",
                 )
-            return self.mutate(lambda data: data | changes, ttl=ttl)
-        return self.patch(operations=shallow_merge(changes), ttl=ttl, operation_id=operation_id)
+            return self._mutate(lambda data: data | new, ttl, ModelData(None))
+        return self.patch(operations=shallow_merge(new), ttl=ttl, operation_id=operation_id)
 
-    def mutate(self, fn: Mutator, *, ttl: int | None = None) -> JsonObject:
+    def mutate(self, fn: Mutator[T], *, ttl: int | None = None) -> T:
         """Compute new data from the newest data and write it; retry if another writer was first.
 
         Args:
@@ -126,7 +142,7 @@ class Document(Handle, DataAccess):
             InvalidRequest, TooLarge: as in `set`.
         """
         with mutating(self._http.path_to(self._address)):
-            return self._mutate(fn, ttl)
+            return self._mutate(fn, ttl, self._model)
 
     def patch(
         self,
@@ -137,7 +153,7 @@ class Document(Handle, DataAccess):
         if_match: str | None = None,
         ttl: int | None = None,
         operation_id: str | None = None,
-    ) -> JsonObject:
+    ) -> T:
         """Let the server change the newest data by a rule. Give exactly one rule.
 
         Args:
@@ -158,9 +174,7 @@ class Document(Handle, DataAccess):
         members = {**rule, "if_match": if_match, "ttl": ttl}
         return self._write_data("patch", operation_id, None, members)
 
-    def increment(
-        self, pointer: str, by: int | float = 1, *, operation_id: str | None = None
-    ) -> JsonObject:
+    def increment(self, pointer: str, by: int | float = 1, *, operation_id: str | None = None) -> T:
         """Add to a number; a missing number counts as 0.
 
         Args:
@@ -203,24 +217,31 @@ class Document(Handle, DataAccess):
         self._remove(operation_id, if_match)
 
     @property
-    def _snapshot(self) -> Snapshot:
+    def _plain(self) -> JsonObject:
+        plain: JsonObject = orjson.loads(self._snapshot.json)
+        return plain
+
+    @property
+    def _snapshot(self) -> Snapshot[Any]:
         self._header  # noqa: B018 - raises if there is none
         assert self._known is not None
         return self._known
 
-    def _read(self) -> Snapshot:
+    def _read(self) -> Snapshot[Any]:
         return Snapshot.parse((self._request("get"))["document"])
 
-    def _mutate(self, fn: Mutator, ttl: int | None) -> JsonObject:
+    def _mutate(self, fn: Mutator[Any], ttl: int | None, model: ModelData[Any]) -> T:
         deadline = time.monotonic() + self._http.pool.options.mutate_timeout
         pauses = MutationPauses()
         newest = self._read()
         while True:
-            data = result(fn(newest.data))
+            data = result(fn(model.decode(newest.json)))
             if data is None:
-                return newest.data
+                return self._model.decode(newest.json)
+            json = model.encode_over(data, newest.json, None)
+            members = {"data": orjson.Fragment(json), "if_match": str(newest.revision), "ttl": ttl}
             try:
-                return self.set(data, if_match=str(newest.revision), ttl=ttl)
+                return self._write_data("set", None, json, members)
             except RevisionMismatch as mismatch:
                 if time.monotonic() >= deadline:
                     raise
@@ -230,15 +251,24 @@ class Document(Handle, DataAccess):
 
     def _write_data(
         self, verb: str, operation_id: str | None, json: bytes | None, members: JsonObject
-    ) -> JsonObject:
+    ) -> T:
         """Send a write and return the data after it; `json` is that data, None if not known yet."""
         body = (self._write(verb, operation_id, **members))["document"]
         # The reply to a repeated operation lacks the data if the document has changed since.
         if json is None and "data" not in body:
-            return (self._read()).data
-        snapshot = Snapshot.parse(body, None, json)
-        self._known = snapshot
-        return snapshot.data
+            snapshot = self._read()
+        else:
+            snapshot = Snapshot.parse(body, None, json)
+            self._known = snapshot
+        return self._model.decode(snapshot.json, applied=True)
+
+    def _write(self, verb: str, operation_id: str | None, **members: Any) -> JsonObject:
+        try:
+            return super()._write(verb, operation_id, **members)
+        except RevisionMismatch as mismatch:
+            if mismatch.document is not None:
+                mismatch.document = self._model.snapshot(mismatch.document)
+            raise
 
     def _carry_out(self, request: JsonObject) -> JsonObject:
         return RestDocuments(self._http, self._address).carry_out(request)

@@ -31,7 +31,7 @@ class Handle:
     - ClientClosed: the service was closed.
     """
 
-    type: ObjectType
+    object_type: ObjectType
 
     def __init__(self, http: Http, address: str, header: Header | None = None) -> None:
         """Applications call `get`, `create` or `at` of `documents`, `maps` … instead."""
@@ -80,9 +80,9 @@ class Handle:
         Raises:
             UsageError: this is a stream.
         """
-        if not self.type.has_permissions:
-            raise UsageError(f"a {self.type.name} has no permissions")
-        path = self._http.path_to(self._address, self.type)
+        if not self.object_type.has_permissions:
+            raise UsageError(f"a {self.object_type.name} has no permissions")
+        path = self._http.path_to(self._address, self.object_type)
         return Permissions(self._http, f"{path}/Permissions")
 
     def refresh(self) -> None:
@@ -108,14 +108,14 @@ class Handle:
     def _header(self) -> Header:
         if self._known is None:
             raise UsageError(
-                f"this handle has not read the {self.type.name} yet: call refresh() first"
+                f"this handle has not read the {self.object_type.name} yet: call refresh() first"
             )
         return self._known
 
     @property
     def _suffix(self) -> str:
         """What tells verbs for a list or map from those for its items."""
-        return "_collection" if self.type.has_items else ""
+        return "_collection" if self.object_type.has_items else ""
 
     def _write(self, verb: str, operation_id: str | None, **members: Any) -> JsonObject:
         """Send a write and return the `ok` of its reply."""
@@ -124,7 +124,7 @@ class Handle:
     def _request(self, verb: str, **members: Any) -> JsonObject:
         """Send a request in the form of docs/protocol.md, section 3; return the `ok`."""
         given = {name: value for name, value in members.items() if value is not None}
-        ok = self._carry_out({"do": verb, self.type.name: self._address, **given})
+        ok = self._carry_out({"do": verb, self.object_type.name: self._address, **given})
         self._take(ok)
         return ok
 

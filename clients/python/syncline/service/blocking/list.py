@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Generic
 
-from syncline.encoding import encode_data
-from syncline.header import JsonObject
 from syncline.item import Item
 from syncline.item_types import LIST
 from syncline.mutation import Mutator
+from syncline.type_variables import T
 from syncline_protocol import objects
 
 from .collection import Collection
@@ -17,24 +17,24 @@ from .collection import Collection
 __all__ = ["List"]
 
 
-class List(Collection[int]):
+class List(Collection[T, int], Generic[T]):
     """One list: items by index, in the order in which they were appended.
 
     The server gives the indexes, and never gives one again. `3 in list` means that an item has the
     index 3; iteration gives the items.
     """
 
-    type = objects.LIST
+    object_type = objects.LIST
     collection_type = LIST
 
     def append(
         self,
-        data: JsonObject,
+        data: T,
         *,
         ttl: int | None = None,
         collection_ttl: int | None = None,
         operation_id: str | None = None,
-    ) -> Item[int]:
+    ) -> Item[T, int]:
         """Append an item.
 
         Args:
@@ -47,9 +47,9 @@ class List(Collection[int]):
             InvalidRequest, TooLarge: as in `set`.
         """
         members = {"ttl": ttl, "collection_ttl": collection_ttl}
-        return self._write_item("add", operation_id, encode_data(data, None), members)
+        return self._write_item("add", operation_id, self._model.encode(data, None), members)
 
-    def mutate(self, key: int, fn: Mutator, *, ttl: int | None = None) -> Item[int]:
+    def mutate(self, key: int, fn: Mutator[T], *, ttl: int | None = None) -> Item[T, int]:
         """Compute new data of an item from the newest and write it; retry if another was first.
 
         Args:
@@ -66,12 +66,12 @@ class List(Collection[int]):
         """
         return self._mutate(key, fn, ttl)
 
-    def values(self) -> Iterator[Item[int]]:
+    def values(self) -> Iterator[Item[T, int]]:
         """Iterate over all items, in the order of their indexes."""
         for _, item in self.items():
             yield item
 
-    def __iter__(self) -> Iterator[Item[int]]:
+    def __iter__(self) -> Iterator[Item[T, int]]:
         """As `values`."""
         return self.values()
 

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Generic
 
-from syncline.encoding import encode_data
-from syncline.header import JsonObject
 from syncline.item import Item
 from syncline.item_types import MAP
 from syncline.mutation import MapMutator
+from syncline.type_variables import T
 from syncline_protocol import objects
 
 from .collection import Collection
@@ -17,21 +17,21 @@ from .collection import Collection
 __all__ = ["Map"]
 
 
-class Map(Collection[str]):
+class Map(Collection[T, str], Generic[T]):
     """One map: items by key."""
 
-    type = objects.MAP
+    object_type = objects.MAP
     collection_type = MAP
 
     def add(
         self,
         key: str,
-        data: JsonObject,
+        data: T,
         *,
         ttl: int | None = None,
         collection_ttl: int | None = None,
         operation_id: str | None = None,
-    ) -> Item[str]:
+    ) -> Item[T, str]:
         """Add an item.
 
         Args:
@@ -41,11 +41,11 @@ class Map(Collection[str]):
             Conflict: there is an item with that key; `item` is its newest state.
             InvalidRequest, TooLarge: as in `set`.
         """
-        json = encode_data(data, None)
+        json = self._model.encode(data, None)
         members = {**self._named(key), "ttl": ttl, "collection_ttl": collection_ttl}
         return self._write_item("add", operation_id, json, members)
 
-    def mutate(self, key: str, fn: MapMutator, *, ttl: int | None = None) -> Item[str]:
+    def mutate(self, key: str, fn: MapMutator[T], *, ttl: int | None = None) -> Item[T, str]:
         """Compute new data of an item from the newest and write it; retry if another was first.
 
         Args:
