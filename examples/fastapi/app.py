@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel
 
 import syncline
 
 PLACES = 4
+
+
+class Lobby(BaseModel):
+    """The data of the document, and what FastAPI answers."""
+
+    players: list[str] = []
+
 
 service = syncline.AsyncService.from_environment()
 
@@ -26,7 +33,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         return service.mint_token("lobby-server")
 
     async with service, syncline.connect(os.environ["SYNCLINE_URL"], token=token) as client:
-        app.state.lobby = await client.document("lobby", data={"players": []})
+        app.state.lobby = await client.document("lobby", model=Lobby, data=Lobby())
         yield
 
 
@@ -40,22 +47,21 @@ async def mint_token(identity: str) -> str:
 
 
 @app.get("/lobby")
-async def read_lobby() -> dict[str, Any]:
+async def read_lobby() -> Lobby:
     """The newest lobby: the client has it in memory, so this sends no request."""
-    players = app.state.lobby.data["players"]
-    return {"players": players, "full": len(players) >= PLACES}
+    lobby: Lobby = app.state.lobby.data
+    return lobby
 
 
 @app.post("/lobby/{player}", status_code=204)
 async def join(player: str) -> None:
     """Take a place. `mutate` runs again if somebody else was first, so no place is given twice."""
 
-    def add(lobby: dict[str, Any]) -> dict[str, Any] | None:
-        players = lobby["players"]
-        if player in players or len(players) >= PLACES:
+    def add(lobby: Lobby) -> Lobby | None:
+        if player in lobby.players or len(lobby.players) >= PLACES:
             return None  # writes nothing
-        return {"players": [*players, player]}
+        return Lobby(players=[*lobby.players, player])
 
-    lobby = await service.documents.at("lobby").mutate(add)
-    if player not in lobby["players"]:
+    lobby = await service.documents.at("lobby", model=Lobby).mutate(add)
+    if player not in lobby.players:
         raise HTTPException(409, "The lobby is full.")

@@ -23,7 +23,7 @@ async def test_the_lobby_has_four_places_and_follows_other_writers(
         Program(sys.executable, *command, environ=environ, log=tmp_path / "log") as program,
         httpx2.Client(base_url=program.url) as http,
     ):
-        assert http.get("/lobby").json() == {"players": [], "full": False}
+        assert http.get("/lobby").json() == {"players": []}
         token = http.get("/token", params={"identity": "ada"}).text
         async with syncline.connect(server.url, token=token) as client:
             lobby = await client.document("lobby", mode="open_existing")
@@ -37,6 +37,6 @@ async def test_the_lobby_has_four_places_and_follows_other_writers(
             await changes.until(lambda event: len(event.data["players"]) == 4)
         service.documents.at("lobby").set({"players": ["only"]})
         while (found := http.get("/lobby").json())["players"] != ["only"]:
-            assert found["full"]
+            assert len(found["players"]) == 4
         assert http.post("/lobby/ada").status_code == 204
     assert "Traceback" not in program.output

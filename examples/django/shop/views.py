@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET, require_POST
 
 import syncline
 
-from .sync import service
+from .sync import Product, service, stock
 
 
 @require_GET
@@ -22,8 +20,11 @@ def mint_token(request: HttpRequest) -> HttpResponse:
 @require_GET
 def read_stock(request: HttpRequest) -> JsonResponse:
     """What is left of each product."""
-    stock = service.maps.get_or_create("stock")
-    return JsonResponse({product: item.data["left"] for product, item in stock.items()})
+    try:
+        left = {name: item.data.left for name, item in stock.items()}
+    except syncline.NotFound:  # nothing was delivered yet
+        left = {}
+    return JsonResponse(left)
 
 
 @require_POST
@@ -31,13 +32,13 @@ def buy(request: HttpRequest, product: str) -> JsonResponse:
     """Take one, if one is left. `mutate` runs again if another worker was first."""
     is_sold = False
 
-    def take_one(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    def take_one(found: Product | None) -> Product | None:
         nonlocal is_sold
-        is_sold = found is not None and found["left"] > 0
-        return {"left": found["left"] - 1} if found is not None and is_sold else None
+        is_sold = found is not None and found.left > 0
+        return Product(found.left - 1) if found is not None and is_sold else None
 
     try:
-        item = service.maps.at("stock").mutate(product, take_one)
+        item = stock.mutate(product, take_one)
     except syncline.NotFound:
         return JsonResponse({"error": "There is no such product."}, status=404)
-    return JsonResponse({"left": item.data["left"]}, status=200 if is_sold else 409)
+    return JsonResponse({"left": item.data.left}, status=200 if is_sold else 409)

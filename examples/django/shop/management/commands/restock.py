@@ -7,12 +7,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from shop.sync import service
+from shop.sync import Product, service, stock
 
 
-def add(count: int, found: dict[str, Any] | None) -> dict[str, Any]:
-    """The stock of a product after a delivery; `found` is None for a new product."""
-    return {"left": count + (found["left"] if found else 0)}
+def add(count: int, found: Product | None) -> Product:
+    """A product after a delivery; `found` is None for a new one."""
+    return Product(count + (found.left if found else 0))
 
 
 class Command(BaseCommand):
@@ -24,8 +24,8 @@ class Command(BaseCommand):
         parser.add_argument("delivery", nargs="+", metavar="PRODUCT=COUNT")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stock = service.maps.get_or_create("stock")
+        service.maps.get_or_create("stock")
         for delivery in options["delivery"]:
             product, _, count = delivery.rpartition("=")
             item = stock.mutate(product, partial(add, int(count)))
-            self.stdout.write(f"{product}: {item.data['left']} left")
+            self.stdout.write(f"{product}: {item.data.left} left")
