@@ -73,7 +73,7 @@ def test_demo_is_absent_unless_asked_for(fresh_server: StartServer) -> None:
         ("/demo", "text/html"),
         ("/demo/", "text/html"),
         ("/demo/demo.js", "text/javascript"),
-        ("/demo/demo.css", "text/css"),
+        ("/demo/base.css", "text/css"),
         ("/demo/board.css", "text/css"),
         ("/pages/icon.svg", "image/svg+xml"),
     ],
