@@ -58,9 +58,7 @@ async def test_card_added_edited_and_removed_in_one_window_follows_in_the_other(
     await expect(second.card("Buy milk").locator(".person")).to_have_text("Ada")
     await second.edit("Buy milk", "Buy two bottles of milk")
     await first.expect_cards(todo=["Buy two bottles of milk"])
-    await expect(first.pane.newest_event).to_contain_text(
-        "Ben wrote “Buy two bottles of milk”"
-    )
+    await expect(first.pane.newest_event).to_contain_text("Ben wrote “Buy two bottles of milk”")
     await first.press("Buy two bottles of milk", "Remove")
     await second.expect_cards(todo=[])
     await expect(second.pane.newest_event).to_contain_text("Ada removed “Buy two")

@@ -11,8 +11,8 @@ export class Settlement {
   #state = "unused";
   /** Own changes that waited when the network came back. */
   #waited = 0;
-  /** Time of the server up to which an event of another writer was missed. */
-  #missedUntil = -Infinity;
+  /** Time of the server up to which an event of another writer was missed; null: not known yet. */
+  #missedUntil = null;
   /** Names of the documents and cards whose missed changes came. */
   #caughtUp = new Set();
 
@@ -24,7 +24,7 @@ export class Settlement {
 
   cut() {
     this.#state = "offline";
-    this.#missedUntil = -Infinity;
+    this.#missedUntil = null;
     this.#caughtUp.clear();
   }
 
@@ -36,7 +36,7 @@ export class Settlement {
 
   /** @param {Response} answer the first one since the network is back */
   answered(answer) {
-    if (this.#state !== "settling" || this.#missedUntil > 0) return;
+    if (this.#state !== "settling" || this.#missedUntil !== null) return;
     this.#missedUntil = Date.parse(answer.headers.get("Date") ?? "") + SECOND;
   }
 
@@ -45,7 +45,8 @@ export class Settlement {
    * @param {{ isLocal: boolean, date: Date | null }} event
    */
   received(name, { isLocal, date }) {
-    if (!isLocal && date !== null && date.getTime() < this.#missedUntil) this.#caughtUp.add(name);
+    if (isLocal || date === null || this.#missedUntil === null) return;
+    if (date.getTime() < this.#missedUntil) this.#caughtUp.add(name);
   }
 
   /**
@@ -53,7 +54,9 @@ export class Settlement {
    * @param {boolean} isConnected
    */
   show(waiting, isConnected) {
-    if (this.#state === "settling" && isConnected && waiting === 0) this.#state = "settled";
+    // Before the first answer it may be the connection that was cut, which has not noticed yet.
+    const isBack = this.#missedUntil !== null && isConnected;
+    if (this.#state === "settling" && isBack && waiting === 0) this.#state = "settled";
     const text = this.#describe(waiting);
     // It is a live region: written only when it says something else.
     if (this.#line.textContent !== text) this.#line.textContent = text;
