@@ -11,7 +11,7 @@ import orjson
 from support.vectors import each
 from syncline.collection_listener import Listener
 from syncline.collection_subscription import CollectionSubscription
-from syncline.header import Header
+from syncline.header import Header, JsonObject
 from syncline.item import Item
 from syncline.item_events import ItemAdded, ItemEvent, ItemRemoved, ItemUpdated, Reset
 from syncline.item_types import MAP
@@ -102,10 +102,10 @@ class Scenario:
     def takes_deltas(self) -> bool:
         return True
 
-    def known(self, key: str) -> Item[str] | None:
+    def known(self, key: str) -> Item[JsonObject, str] | None:
         return self.items.known(key)
 
-    def show(self, event: ItemEvent[str]) -> None:
+    def show(self, event: ItemEvent[JsonObject, str]) -> None:
         self.items.show(event)
 
     def confirm(self, orders: Mapping[str, int], since: int, complete_to: int | None) -> None:
@@ -120,7 +120,7 @@ class Scenario:
             at = None if expires is None else int((expires - EPOCH).total_seconds())
             self.expiries.append([int(event.revision), at])
 
-    def _announce(self, event: ItemAdded[str] | ItemUpdated[str] | ItemRemoved[str]) -> None:
+    def _announce(self, event: ItemEvent[JsonObject, str]) -> None:
         kind = event.name.removeprefix("item_")
         is_local = event.is_local
         self.announced.append([kind, event.key, event.order, is_local])

@@ -13,7 +13,7 @@ from support.metrics import scrape
 from support.peer import Peer, PeerConnection, peer
 from support.server import RunningServer
 from support.socket import WAIT
-from syncline import Client, Map, Replica, connect
+from syncline import Client, Map, Opening, Replica, connect
 from syncline_protocol.canonical import digest
 
 SID = "MP" + "0a" * 16
@@ -58,7 +58,8 @@ class Scene:
 
     async def opened(self, client: Client, **options: Any) -> Map:
         """A map with the items a and b at the revisions 1 and 2, opened for a replica."""
-        opening = asyncio.create_task(client.map("players", replica=True, **options))
+        call: Opening[Map] = client.map("players", replica=True, **options)
+        opening = asyncio.create_task(call)
         items = [item("a", 1), item("b", 2)]
         await self.reply("open", created=False, map=header(2), items=items, next=None)
         return await opening
@@ -79,7 +80,7 @@ class Scene:
         await reading
 
 
-def data(replica: Replica[str]) -> dict[str, Any]:
+def data(replica: Replica[Any, str]) -> dict[str, Any]:
     return {key: each.data["at"] for key, each in replica.items()}
 
 
@@ -189,7 +190,7 @@ class TestRequests:
             assert len(replica) == 600
 
 
-async def _scene(server: Peer, client: Client) -> tuple[Scene, Map, Replica[str]]:
+async def _scene(server: Peer, client: Client) -> tuple[Scene, Map, Replica[Any, str]]:
     scene = Scene(await server.next())
     players = await scene.opened(client)
     return scene, players, players.replica()

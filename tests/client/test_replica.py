@@ -54,7 +54,7 @@ def contents(replica: Replica[str]) -> dict[str, tuple[str, Any]]:
     return {key: (item.revision, item.data) for key, item in replica.items()}
 
 
-async def equal(replica: Replica[str], map: Map) -> None:
+async def equal(replica: Replica[Any, str], map: Map) -> None:
     """Return when a replica is what the server has, with no writer left."""
     expected = await stored(map)
     with suppress(TimeoutError):
@@ -263,7 +263,7 @@ async def test_replicas_of_two_clients_end_with_the_servers_state(
         theirs = await bob.map(mine.sid)
         heard: dict[str, list[Any]] = {}
 
-        async def listen(replica: Replica[str]) -> None:
+        async def listen(replica: Replica[Any, str]) -> None:
             async for event in replica.events():
                 heard.setdefault(event.key, []).append(event)  # type: ignore[union-attr]
 

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal
 
-from .item import Item, K
+from .display import Shown, shorten
+from .item import Item
+from .type_variables import Defaulted, K, T
 
 __all__ = ["PAGE_SIZE", "Order", "Page", "Read", "checked", "first_page", "walk"]
 
@@ -20,14 +22,14 @@ PAGE_SIZE = 100
 Bounds = dict[str, Any]
 """Where a page begins: the member `from` or `after` of the request `items`."""
 
-Read = Callable[[Bounds, Order], Awaitable[tuple[list[Item[K]], K | None]]]
+Read = Callable[[Bounds, Order], Awaitable[tuple[list[Item[T, K]], K | None]]]
 """Reads the items from some bounds on; returns them, and the key after which more follow."""
 
 _OPPOSITE: dict[Order, Order] = {"asc": "desc", "desc": "asc"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page(Generic[K]):
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Page(Defaulted, Shown, Generic[T, K]):
     """Some items of a list or map, in the order of their keys.
 
     Attributes:
@@ -35,12 +37,18 @@ class Page(Generic[K]):
         next_key: key after which the next page begins; None if this is the last page.
     """
 
-    items: list[Item[K]]
+    items: list[Item[T, K]]
     next_key: K | None
     order: Order = field(repr=False, compare=False)
-    read: Read[K] = field(repr=False, compare=False)
+    read: Read[T, K] = field(repr=False, compare=False)
     before: Bounds | None = field(repr=False, compare=False)
     following: Bounds | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return f"<Page of {len(self.items)} items, next_key={self.next_key!r}>"
+
+    def _rows(self) -> list[tuple[object, str]]:
+        return [(item.key, shorten(item.json)) for item in self.items]
 
     @property
     def has_next_page(self) -> bool:
@@ -52,7 +60,7 @@ class Page(Generic[K]):
         """True if there are items before this page."""
         return self.before is not None
 
-    async def next_page(self) -> Page[K]:
+    async def next_page(self) -> Page[T, K]:
         """Read the next page.
 
         Raises:
@@ -66,7 +74,7 @@ class Page(Generic[K]):
         before = {"after": items[0].key} if items else _behind(bounds)
         return replace(self, items=items, next_key=next_key, before=before, following=None)
 
-    async def prev_page(self) -> Page[K]:
+    async def prev_page(self) -> Page[T, K]:
         """Read the page before, in the same order.
 
         Raises:
@@ -85,7 +93,9 @@ class Page(Generic[K]):
         return replace(self, items=[], next_key=next_key, before=None, following=following)
 
 
-async def first_page(read: Read[K], start: K | None, after: K | None, order: Order) -> Page[K]:
+async def first_page(
+    read: Read[T, K], start: K | None, after: K | None, order: Order
+) -> Page[T, K]:
     """Read the first page of a walk that begins at `start`, or after `after`, or at an end."""
     items, next_key = await read({"from": start, "after": after}, order)
     before: Bounds | None = None
@@ -97,7 +107,7 @@ async def first_page(read: Read[K], start: K | None, after: K | None, order: Ord
     return Page(items=items, next_key=next_key, order=order, read=read, before=before)
 
 
-async def checked(page: Page[K]) -> Page[K]:
+async def checked(page: Page[T, K]) -> Page[T, K]:
     """The page, after the server has said whether there are items before it."""
     if page.before is None:
         return page
@@ -111,7 +121,7 @@ def _behind(bounds: Bounds) -> Bounds:
     return {"from" if name == "after" else "after": key}
 
 
-async def walk(first: Awaitable[Page[K]]) -> AsyncIterator[tuple[K, Item[K]]]:
+async def walk(first: Awaitable[Page[T, K]]) -> AsyncIterator[tuple[K, Item[T, K]]]:
     """Iterate over the items of all pages; each is read when it is needed."""
     page = await first
     while True:

@@ -6,18 +6,26 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from syncline_protocol.backoff import Backoff
 from syncline_protocol.errors import Code
 
+from .collection_callbacks import CollectionCallbacks
 from .collection_listener import Listener
 from .collection_subscription import CollectionSubscription
-from .emitter import Callback, Emitter
-from .errors import HandleClosed, NotFound, RequestError, RequestTimeout, SynclineError
-from .event_queue import EventQueue
+from .display import Shown, shorten
+from .emitter import Emitter
+from .errors import (
+    ClientClosed,
+    HandleClosed,
+    NotFound,
+    RequestError,
+    RequestTimeout,
+    SynclineError,
+)
 from .header import JsonObject
-from .item import Item, K
+from .item import Item
 from .item_events import (
     COLLECTION_EVENTS,
     CollectionEvent,
@@ -28,22 +36,26 @@ from .item_events import (
     Reset,
     merge_collection_event,
 )
+from .listening import as_model
+from .model_data import ModelData
 from .open_objects import OpenObjects
 from .part import KEYS_LIMIT, Part
 from .replica_items import ReplicaItems
 from .transport import Receive
+from .type_variables import Defaulted, K, T
+from .waiting import deadline, is_met
 
 __all__ = ["PAGE_LIMIT", "Replica"]
 
 logger = logging.getLogger("syncline")
 
-T = TypeVar("T")
+W = TypeVar("W")
 
 PAGE_LIMIT = 500
 """Number of items that are read at once, which is the most that the server allows."""
 
 
-class Replica(Mapping[K, Item[K]]):
+class Replica(Defaulted, CollectionCallbacks[T, K], Mapping[K, Item[T, K]], Shown, Generic[T, K]):
     """The items of a list or map, or of a part, in memory: a mapping of keys to items.
 
     Reads are synchronous. The replica follows every change, also over breaks of the connection::
@@ -65,6 +77,7 @@ class Replica(Mapping[K, Item[K]]):
         subscription: CollectionSubscription,
         part: Part,
         *,
+        data: ModelData[T],
         opened: JsonObject | None = None,
     ) -> None:
         """Applications call `replica` of a list or map instead.
@@ -74,8 +87,12 @@ class Replica(Mapping[K, Item[K]]):
         self._objects = objects
         self._subscription = subscription
         self._part = part
-        self._events: Emitter[CollectionEvent[K]] = Emitter(
-            COLLECTION_EVENTS, objects.options.event_queue, merge_collection_event
+        self._model = data
+        self._events: Emitter[CollectionEvent[T, K]] = Emitter(
+            COLLECTION_EVENTS,
+            objects.options.event_queue,
+            merge_collection_event,
+            convert=as_model(data.codec),
         )
         self._items: ReplicaItems[K] = ReplicaItems(self._events.emit)
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -92,8 +109,11 @@ class Replica(Mapping[K, Item[K]]):
         state = "complete" if self.complete else "incomplete"
         return f"<Replica of {self._subscription.sid}: {len(self)} items, {state}>"
 
-    def __getitem__(self, key: K) -> Item[K]:
-        return self._items.items[key]
+    def _rows(self) -> Iterator[tuple[object, str]]:
+        return ((key, shorten(item.json)) for key, item in self._items.items.items())
+
+    def __getitem__(self, key: K) -> Item[T, K]:
+        return self._model.item(self._items.items[key])
 
     def __iter__(self) -> Iterator[K]:
         """The keys, in their order."""
@@ -119,18 +139,42 @@ class Replica(Mapping[K, Item[K]]):
             NotFound: the list or map was removed.
             SynclineError: the replica or the client was closed, or is permanently disconnected.
         """
+        self._objects.check_loop()
         await asyncio.shield(self._ready)
 
-    def on(self, name: str, callback: Callback[Any]) -> Callable[[], None]:
-        """Call `callback` with each event of that name; as `on` of a list or map."""
-        self._events.check_name(name)
-        self._objects.check_loop()
-        return self._events.on(name, callback)
+    async def wait_for(
+        self, predicate: Callable[[Self], object], *, timeout: float | None = None
+    ) -> Self:
+        """Wait until the items are as wanted: `await replica.wait_for(lambda r: len(r) == 3)`.
 
-    def events(self) -> EventQueue[CollectionEvent[K]]:
-        """Return an iterator over the events from this call on."""
-        self._objects.check_loop()
-        return self._events.events()
+        Args:
+            predicate: a sync function, called with the replica once all items are read, and after
+                each event, until its result is true.
+            timeout: seconds; None waits without end.
+
+        Returns:
+            the replica.
+
+        Raises:
+            TimeoutError: `timeout` has passed.
+            NotFound: the list or map was removed.
+            HandleClosed, ClientClosed, ConnectionLost, Unauthorized: no event follows.
+        """
+        if self._closed:
+            raise HandleClosed
+        events = self.events()
+        async with deadline(timeout, "the replica"):
+            await self.ready()
+            if is_met(predicate, self):
+                return self
+            async for _ in events:
+                if is_met(predicate, self):
+                    return self
+        if self._closed:
+            raise HandleClosed
+        if self._subscription.removed:
+            raise NotFound.local(Code.NOT_FOUND, "It was removed.")
+        raise ClientClosed
 
     async def close(self) -> None:
         """Stop following the changes; the items stay as they are. Safe to repeat."""
@@ -147,11 +191,11 @@ class Replica(Mapping[K, Item[K]]):
         """As in `ReplicaListener`."""
         return self._objects.options.deltas
 
-    def known(self, key: K) -> Item[K] | None:
+    def known(self, key: K) -> Item[Any, K] | None:
         """What a delta of an item begins from; as in `ReplicaListener`."""
         return self._items.known(key)
 
-    def show(self, event: ItemEvent[K]) -> None:
+    def show(self, event: ItemEvent[Any, K]) -> None:
         """Process an own write at its reply; as in `ReplicaListener`."""
         self._items.show(event)
 
@@ -191,7 +235,7 @@ class Replica(Mapping[K, Item[K]]):
     ) -> None:
         await self.close()
 
-    def _take(self, event: CollectionEvent[K]) -> None:
+    def _take(self, event: CollectionEvent[Any, K]) -> None:
         if isinstance(event, ItemAdded | ItemUpdated | ItemRemoved):
             self._items.apply(event)
             return
@@ -297,6 +341,6 @@ class Replica(Mapping[K, Item[K]]):
         finally:
             self._checking = None
 
-    async def _request(self, take: Receive[T], members: JsonObject) -> T:
+    async def _request(self, take: Receive[W], members: JsonObject) -> W:
         named: JsonObject = {self._subscription.type: self._subscription.sid, **members}
         return await self._objects.request("items", take, limit=PAGE_LIMIT, **named)

@@ -36,7 +36,8 @@ export function objectSource(type, address, request) {
   // Only a SID is surely the object that the client has at that revision.
   const isResumed = isStored && "revision" in request && request.mode === "open_existing";
   return {
-    path: pathTo(type, address),
+    address,
+    pathOf: (each) => pathTo(type, each),
     query: query.size > 0 && String(query).length <= QUERY_LENGTH ? `?${query}` : "",
     resumed: isResumed ? request.revision : null,
     isPolled: isStored,
