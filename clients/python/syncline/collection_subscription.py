@@ -61,6 +61,7 @@ class CollectionSubscription:
         mutations: the `mutate` calls of each item, by key; an entry lives while one runs.
         since: revision up to which all changes of the needed part have come (rule C23).
         has_deltas: True if the collection was opened with deltas.
+        repairs: how often changes were requested again because a delta could not be used (C33).
     """
 
     def __init__(self, type_: CollectionType, header: Header, part: Part, queue_bound: int) -> None:
@@ -80,6 +81,7 @@ class CollectionSubscription:
         self.mutations: WeakValueDictionary[Any, MutationQueue] = WeakValueDictionary()
         self.on_lost: Callable[[], None] = lambda: None
         self.has_deltas = False
+        self.repairs = 0
         self._deltas = ItemDeltas()
         self._part = part  # what the server sends
         self._needed = part  # what the listeners need
@@ -226,6 +228,7 @@ class CollectionSubscription:
                 except (KeyError, Inapplicable) as error:
                     # The event of an own write comes without data, and others as deltas. The client
                     # cannot make the data: a resume brings it (rule C33).
+                    self.repairs += 1
                     logger.info("changes of %s are requested again: %s", self.sid, error)
                     return self.reply_missed()
                 # A write of an item may have set the expiry of the whole.
