@@ -86,6 +86,7 @@ class CollectionSubscription:
         self._part = part  # what the server sends
         self._needed = part  # what the listeners need
         self._is_behind = False
+        self._losses = 0
         self._last_expiry = header  # the header with the expiry that was announced last
         # The newest change of each item that came after `since` while it cannot move, so that it is
         # not announced twice.
@@ -146,6 +147,7 @@ class CollectionSubscription:
 
     def reply_missed(self) -> None:
         """Ask again: the reply may have had changes, and the server may send another part."""
+        self._losses += 1
         self._is_behind = True
         self.on_lost()
 
@@ -153,9 +155,13 @@ class CollectionSubscription:
         """Members of the `open` that catches up, and what processes its reply (rule C11)."""
         part = self._needed
         deltas = replica_of(self.handles, part) is not None
+        losses = self._losses
 
         def receive(ok: JsonObject) -> None:
-            self._part, self._is_behind, self.has_deltas = part, False, deltas
+            self._part, self.has_deltas = part, deltas
+            # Events come while the server reads what changed. One that was lost then may be newer
+            # than this reply: the next `open` brings it.
+            self._is_behind = self._losses != losses
             self._resume(ok)
 
         members: JsonObject = {"revision": str(self.since), "items": False}
