@@ -173,7 +173,7 @@ test("its types fit its names, and refuse wrong programs", async (t) => {
 
 test("a command without a program is refused", async () => {
   for (const command of ["", []]) {
-    await assert.rejects(startServer({ command }), { message: "command names no program" });
+    await assert.rejects(testing.startServer({ command }), { message: "command names no program" });
   }
 });
 
