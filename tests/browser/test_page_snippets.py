@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Route
+from playwright.async_api import Route, WebSocket
 
 from support.browser import Browsing
+from support.limits import WAIT_LIMIT
 from support.server import RunningServer
 from support.snippets import ROOT, Snippet, select
 
@@ -34,24 +36,22 @@ async def test_a_page_connects_without_an_error(
 ) -> None:
     code = HOSTS.sub(server.url, snippet.code).replace(APPLICATION, server.url)
     if snippet.language == "js":
-        code = f'<script type="module">{code}\nwindow.client = client;</script>'
-    code = f"<!doctype html><meta charset=utf-8><body>{code}"
-    # The application's own pages and replies, from the origin of the server.
-    answers = {"/": code, "/token": server.token(), f"/{SCRIPT}": script.read_text()}
+        code = f'<script type="module">{code}</script>'
+    if "fetchToken() {" not in code:
+        code = f"<script>const fetchToken = async () => '{server.token()}';</script>{code}"
+    answers = {"/token": server.token(), f"/{SCRIPT}": script.read_text()}
 
     async def answer(route: Route) -> None:
         path = route.request.url.removeprefix(server.url)
-        await route.fulfill(body=answers[path], content_type=_type_of(path))
+        await route.fulfill(body=answers[path], content_type="text/javascript")
 
     for path in answers:
         await browsing.context.route(server.url + path, answer)
-    await browsing.context.route("**/favicon.ico", lambda route: route.fulfill(body=""))
-    page = await browsing.context.new_page()
-    async with page.expect_websocket() as connecting:
-        await page.goto(server.url)
-        await page.evaluate("window.client ??= typeof client === 'undefined' ? null : client")
-    await (await connecting.value).wait_for_event("framereceived")
+    connected = asyncio.get_running_loop().create_future()
 
+    def on_socket(socket: WebSocket) -> None:
+        socket.on("framereceived", lambda _: connected.done() or connected.set_result(None))
 
-def _type_of(path: str) -> str:
-    return {"/": "text/html", "/token": "text/plain"}.get(path, "text/javascript")
+    browsing.context.on("page", lambda page: page.on("websocket", on_socket))
+    await browsing.open_blank(server, f"<!doctype html><meta charset=utf-8><body>{code}")
+    await asyncio.wait_for(connected, WAIT_LIMIT)
