@@ -20,6 +20,7 @@ RUNNERS = {
     "node",
     "node-test",
     "program",
+    "proxy",
     "pytest",
     "python",
     "shell",

@@ -115,6 +115,7 @@ _LANGUAGES = {
     "compiler": {"ts", "jsx"},
     "browser": {"html"},
     "data": {"json", "toml", "yaml"},
+    "proxy": {"nginx", "haproxy", "caddyfile"},
 }
 
 _SIGNS: dict[str, list[tuple[str, str]]] = {
@@ -124,5 +125,6 @@ _SIGNS: dict[str, list[tuple[str, str]]] = {
     "compiler": [],
     "browser": [],
     "data": [],
+    "proxy": [],
 }
 """Blocks of a language that a test of their own runs, and what they contain."""
