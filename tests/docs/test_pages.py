@@ -17,6 +17,7 @@ RUNNERS = {
     "browser",
     "compiler",
     "data",
+    "file",
     "node",
     "node-test",
     "program",

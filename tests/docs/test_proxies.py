@@ -39,7 +39,7 @@ def running_proxy(
     both = directory / "sync.pem"
     both.write_bytes(identity.certificate.read_bytes() + identity.key.read_bytes())
     (port,) = free_ports(1)
-    text = RECIPES[language].replace("10.0.0.5:8040", upstream)
+    text = RECIPES[language]
     match language:
         case "nginx":
             text = text.replace("443 ssl", f"127.0.0.1:{port} ssl")
@@ -48,7 +48,7 @@ def running_proxy(
             text = NGINX.format(directory, TEMPORARY.format(directory) + text)
             command = ["nginx", "-e", "stderr", "-c"]
         case "haproxy":
-            text = text.replace(":443", f"127.0.0.1:{port}")
+            text = text.replace("bind :443", f"bind 127.0.0.1:{port}")
             text = text.replace("/etc/haproxy/sync.pem", str(both))
             command = ["haproxy", "-db", "-f"]
         case _:
@@ -57,7 +57,7 @@ def running_proxy(
             text = options + text.replace("sync.example.com {\n", tls)
             command = ["caddy", "run", "--adapter", "caddyfile", "--config"]
     config = directory / "proxy.conf"
-    config.write_text(text)
+    config.write_text(text.replace("10.0.0.5:8040", upstream))
     home = {**os.environ, "HOME": str(directory), "XDG_DATA_HOME": str(directory)}
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen([*command, config], stdout=log, stderr=log, env=home)

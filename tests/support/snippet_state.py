@@ -34,6 +34,8 @@ class SnippetState:
         self._post("Documents", UniqueName="lobby", Data='{"players": 1, "map": "hills"}')
         self._post("Maps", UniqueName="players")
         self._post("Lists", UniqueName="tasks")
+        if heading == "5. Change it from elsewhere":
+            self._post("Maps", UniqueName="tasks")
         self._post("Lists/tasks/Items", Data='{"do": "sweep"}')
         if (heading, snippet.language) != ("Messages of streams", "sh"):
             self._post("Streams", UniqueName="cursors")

@@ -4,6 +4,8 @@ A block that no test can run has a comment above it with the reason, which a rea
 does not see:
 
     <!-- not run: needs an account of the vendor -->
+
+One that the reader saves has its name there: `<!-- file: board.py -->`.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 _FENCE = re.compile(r"(?P<indent> *)(?P<mark>`{3,}|~{3,})(?P<language>[^`]*)$")
 _NOT_RUN = re.compile(r"\s*<!-- not run: (?P<reason>.+) -->$")
+_FILE = re.compile(r"\s*<!-- file: (?P<name>\S+) -->$")
 _SUMMARY = re.compile(r"<summary>(?P<tab>[^<]+)</summary>")
 _HEADING = re.compile(r"#{1,6} (?P<heading>.+)")
 
@@ -38,6 +41,7 @@ class Snippet:
         heading: the heading above it.
         tab: title of the alternative that it is part of; empty if it is part of none.
         not_run: why no test runs it; None if one must.
+        file: the name under which a reader saves it; empty if it is no file.
     """
 
     page: str
@@ -47,6 +51,7 @@ class Snippet:
     heading: str
     tab: str
     not_run: str | None
+    file: str = ""
 
     def __str__(self) -> str:
         """Where it is, in the form that editors follow."""
@@ -69,7 +74,7 @@ def _snippets_of(page: Path) -> Iterator[Snippet]:
                 if text.strip() == found["mark"]:
                     break
                 block.append(text)
-            reason = _NOT_RUN.match(before)
+            reason, file = _NOT_RUN.match(before), _FILE.match(before)
             yield Snippet(
                 page=page.name,
                 line=number,
@@ -78,6 +83,7 @@ def _snippets_of(page: Path) -> Iterator[Snippet]:
                 heading=heading,
                 tab=tab,
                 not_run=reason["reason"] if reason else None,
+                file=file["name"] if file else "",
             )
         elif titled := _HEADING.match(line):
             heading, tab = titled["heading"], ""
@@ -97,6 +103,8 @@ def runner_of(snippet: Snippet) -> str | None:
     """
     if snippet.not_run is not None:
         return None
+    if snippet.file:
+        return "file"
     for runner, languages in _LANGUAGES.items():
         if snippet.language in languages:
             return next((name for name, sign in _SIGNS[runner] if sign in snippet.code), runner)
