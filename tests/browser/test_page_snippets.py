@@ -47,11 +47,14 @@ async def test_a_page_connects_without_an_error(
 
     for path in answers:
         await browsing.context.route(server.url + path, answer)
-    connected = asyncio.get_running_loop().create_future()
+    connected = asyncio.Event()
+
+    def on_frame(_: bytes | str) -> None:
+        connected.set()
 
     def on_socket(socket: WebSocket) -> None:
-        socket.on("framereceived", lambda _: connected.done() or connected.set_result(None))
+        socket.on("framereceived", on_frame)
 
     browsing.context.on("page", lambda page: page.on("websocket", on_socket))
     await browsing.open_blank(server, f"<!doctype html><meta charset=utf-8><body>{code}")
-    await asyncio.wait_for(connected, WAIT_LIMIT)
+    await asyncio.wait_for(connected.wait(), WAIT_LIMIT)

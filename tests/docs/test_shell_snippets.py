@@ -18,6 +18,9 @@ from support.snippets import Snippet, select
 
 COMMANDS = Path(__file__).with_name("commands.sh")
 
+COMMANDS_AT_MOST = 20
+"""In one block, each of which may take the time of a busy machine."""
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
@@ -59,6 +62,6 @@ def test_each_command_of_a_block_succeeds(
         env=environ,
         capture_output=True,
         text=True,
-        timeout=WAIT_LIMIT,
+        timeout=COMMANDS_AT_MOST * WAIT_LIMIT,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
