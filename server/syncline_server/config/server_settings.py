@@ -43,6 +43,11 @@ class ServerSettings:
         "Networks whose clients also get the demo's tokens, separated by commas; for the "
         "gateway of a container whose port is published on loopback.",
     )
+    console: bool | None = setting(
+        None,
+        "Serve the console at /console, a page to operate the server, for the account and its API "
+        "keys; without it, only where the server listens on this machine alone.",
+    )
     public_url: str | None = setting(
         None, "Base of the URLs in replies; without it, the address that the request was sent to."
     )

@@ -216,7 +216,7 @@ def create_app(
             *availability.routes(native.PATH, admission),
             *twilsock.routes(backend),
             *rest.routes(backend, worker_metrics, api_keys),
-            *web.routes(credentials, settings.demo, settings.demo_client_networks),
+            *web.routes(credentials, settings),
         ],
         middleware=rest.middleware(settings, meters, backend.audit, backend.work, traces=traces),
         exception_handlers=rest.exception_handlers,
