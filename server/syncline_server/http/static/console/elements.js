@@ -70,27 +70,31 @@ export function field(label, input, hint) {
   );
 }
 
-/**
- * A table that scrolls sideways within its own box where the window is narrow.
- *
- * @param {string} label
- * @param {string[]} columns
- * @param {Node[]} rows
- */
-export function table(label, columns, rows) {
-  return element(
-    "div",
-    { class: "table", tabindex: "0", role: "region", "aria-label": label },
-    element(
-      "table",
-      {},
-      element("thead", {}, element("tr", {}, columns.map((each) => element("th", { scope: "col" }, each)))),
-      element("tbody", {}, rows),
-    ),
-  );
-}
+/** A table; where the window is narrow, each row is a block with the names of its columns. */
+export class Table {
+  #columns;
+  #body = element("tbody");
 
-/** @param {...Content} cells */
-export function row(...cells) {
-  return element("tr", {}, cells.map((each) => element("td", {}, each)));
+  /** @param {string} label @param {string[]} columns */
+  constructor(label, columns) {
+    this.#columns = columns;
+    const heads = columns.map((each) => element("th", { scope: "col" }, each));
+    this.element = element(
+      "div", { class: "table" },
+      element("table", { "aria-label": label }, element("thead", {}, element("tr", {}, heads)), this.#body),
+    );
+  }
+
+  get isEmpty() {
+    return this.#body.childElementCount === 0;
+  }
+
+  /** @param {...Content} cells @returns {HTMLElement} the row */
+  add(...cells) {
+    const row = element(
+      "tr", {}, cells.map((each, place) => element("td", { "data-label": this.#columns[place] }, each)),
+    );
+    this.#body.append(row);
+    return row;
+  }
 }

@@ -2,7 +2,7 @@
 
 import { addressTo } from "./address.js";
 import { path } from "./api.js";
-import { button, element, field, fill, row, table } from "./elements.js";
+import { Table, button, element, field, fill } from "./elements.js";
 import { dialog } from "./dialog.js";
 import { jsonField } from "./json-field.js";
 import { attempt } from "./notices.js";
@@ -47,28 +47,25 @@ export async function objectList({ api, main, service, signal }, plural) {
     searching.abort();
     searching = new AbortController();
     const mine = AbortSignal.any([signal, searching.signal]);
-    const rows = element("tbody");
+    const table = new Table(type.title, ["Name", "SID", "Changed", "By", "Expires"]);
     const prefix = search.value;
     const query = prefix === "" ? "" : `?NamePrefix=${encodeURIComponent(prefix)}`;
     try {
       const more = await pages(
         api, path("Services", service.sid, type.segment) + query, plural,
-        (objects) => rows.append(...objects.map(objectRow)), mine,
+        (objects) => objects.forEach((object) => addObject(table, object)), mine,
       );
-      const shown = table(type.title, ["Name", "SID", "Changed", "By", "Expires"], []);
-      shown.querySelector("tbody")?.replaceWith(rows);
       const nothing = prefix === "" ? `No ${plural} yet.` : "Nothing has such a name so far.";
-      const isEmpty = rows.childElementCount === 0;
-      fill(found, isEmpty ? element("p", { class: "empty" }, nothing) : shown, more);
+      fill(found, table.isEmpty ? element("p", { class: "empty" }, nothing) : table.element, more);
     } catch (error) {
       if (!mine.aborted) throw error;
     }
   }
 
-  /** @param {any} object */
-  function objectRow(object) {
+  /** @param {Table} table @param {any} object */
+  function addObject(table, object) {
     const href = addressTo("services", service.sid, plural, object.sid);
-    return row(
+    table.add(
       element("a", { href }, object.unique_name ?? element("i", {}, "without a name")),
       element("code", {}, object.sid),
       time(object.date_updated),

@@ -1,6 +1,6 @@
 /** Who may do what with an object. */
 
-import { button, element, field, row, table } from "./elements.js";
+import { Table, button, element, field } from "./elements.js";
 import { attempt } from "./notices.js";
 import { pages } from "./paging.js";
 
@@ -13,26 +13,27 @@ const RIGHTS = /** @type {const} */ (["read", "write", "manage"]);
  * @param {boolean} isChecked whether the service checks permissions
  */
 export async function permissionsEditor({ api, path, signal }, isChecked) {
-  const rows = element("tbody");
-  const shown = table("Permissions", ["Identity", "Read", "Write", "Manage", ""], []);
-  shown.querySelector("tbody")?.replaceWith(rows);
+  const table = new Table("Permissions", ["Identity", "Read", "Write", "Manage", "Remove"]);
+  /** @type {Map<string, HTMLElement>} rows by identity */
+  const shown = new Map();
   const whose = element("input", { name: "identity", maxlength: "256", required: true, spellcheck: "false" });
-  const add = (/** @type {any[]} */ permissions) => rows.append(...permissions.map(permissionRow));
+  const add = (/** @type {any[]} */ permissions) => permissions.forEach(addPermission);
   const more = await pages(api, `${path}/Permissions`, "permissions", add, signal);
 
   /** @param {string} identity */
   const where = (identity) => `${path}/Permissions/${encodeURIComponent(identity)}`;
 
   /** @param {any} permission */
-  function permissionRow(permission) {
+  function addPermission(permission) {
     const { identity } = permission;
     const boxes = RIGHTS.map((right) =>
       element("input", {
         type: "checkbox", checked: permission[right], "aria-label": `${identity}: ${right}`, onchange: save,
       })
     );
-    const made = row(identity, ...boxes, button("Remove", remove, { class: "quiet", "aria-label": `Remove ${identity}` }));
-    made.dataset.identity = identity;
+    const drop = button("Remove", remove, { class: "quiet", "aria-label": `Remove ${identity}` });
+    shown.get(identity)?.remove();
+    shown.set(identity, table.add(element("b", {}, identity), ...boxes, drop));
 
     async function save() {
       const [Read, Write, Manage] = boxes.map((box) => box.checked);
@@ -45,10 +46,8 @@ export async function permissionsEditor({ api, path, signal }, isChecked) {
         await api.remove(where(identity));
         return true;
       }, "Permission removed.");
-      if (isDone) made.remove();
+      if (isDone) shown.get(identity)?.remove();
     }
-
-    return made;
   }
 
   /** @param {Event} event */
@@ -57,8 +56,7 @@ export async function permissionsEditor({ api, path, signal }, isChecked) {
     const body = { Read: true, Write: false, Manage: false };
     const made = await attempt(() => api.post(where(whose.value), body), "Permission added.");
     if (!made) return;
-    for (const each of [...rows.children]) if (each.dataset.identity === made.identity) each.remove();
-    add([made]);
+    addPermission(made);
     whose.value = "";
   }
 
@@ -66,7 +64,7 @@ export async function permissionsEditor({ api, path, signal }, isChecked) {
     "section", { class: "card", "aria-label": "Permissions" },
     element("h2", {}, "Permissions"),
     !isChecked && element("p", { class: "soft" }, "This service does not check permissions: every identity may do everything."),
-    shown, more,
+    table.element, more,
     element(
       "form", { class: "tools", onsubmit: create },
       field("Identity", whose),

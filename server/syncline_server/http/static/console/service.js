@@ -7,6 +7,7 @@ import { objectList } from "./object-list.js";
 import { serviceSettings } from "./service-settings.js";
 import { nameOf } from "./services.js";
 import { TYPES } from "./types.js";
+import { parkedWebhooks } from "./webhooks.js";
 
 /** @import { Page } from "./views.js" */
 
@@ -17,6 +18,7 @@ const TABS = {
       plural, { title, show: (/** @type {Tab} */ tab) => objectList(tab, plural) },
     ]),
   ),
+  webhooks: { title: "Parked webhooks", show: parkedWebhooks },
   settings: { title: "Settings", show: serviceSettings },
 };
 

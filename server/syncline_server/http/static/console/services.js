@@ -2,7 +2,7 @@
 
 import { addressTo } from "./address.js";
 import { path } from "./api.js";
-import { button, element, field, row, table } from "./elements.js";
+import { Table, button, element, field } from "./elements.js";
 import { dialog } from "./dialog.js";
 import { attempt } from "./notices.js";
 import { pages } from "./paging.js";
@@ -12,19 +12,28 @@ import { time } from "./times.js";
 
 /** @param {Page} page */
 export async function servicesView({ api, main, signal }) {
-  const rows = element("tbody");
-  const shown = table("Services", ["Name", "SID", "Permissions", "Webhooks", "Created"], []);
-  shown.querySelector("tbody")?.replaceWith(rows);
+  const table = new Table("Services", ["Name", "SID", "Permissions", "Webhooks", "Created"]);
   main.append(
     element(
       "header", { class: "head" },
       element("h1", {}, "Services"),
       button("New service", create, { class: "primary" }),
     ),
-    shown,
+    table.element,
   );
-  const add = (/** @type {any[]} */ services) => rows.append(...services.map(serviceRow));
+  const add = (/** @type {any[]} */ services) => services.forEach(addService);
   main.append(await pages(api, path("Services"), "services", add, signal));
+
+  /** @param {any} service */
+  function addService(service) {
+    table.add(
+      element("a", { href: addressTo("services", service.sid) }, nameOf(service)),
+      element("code", {}, service.sid),
+      service.acl_enabled ? "checked" : "not checked",
+      service.webhook_url ? "on" : "off",
+      time(service.date_created),
+    );
+  }
 
   async function create() {
     const name = element("input", { name: "name", maxlength: "256", autofocus: true });
@@ -51,17 +60,6 @@ export async function servicesView({ api, main, signal }) {
     ]);
     if (made) location.hash = addressTo("services", made.sid);
   }
-}
-
-/** @param {any} service */
-function serviceRow(service) {
-  return row(
-    element("a", { href: addressTo("services", service.sid) }, nameOf(service)),
-    element("code", {}, service.sid),
-    service.acl_enabled ? "checked" : "not checked",
-    service.webhook_url ? "on" : "off",
-    time(service.date_created),
-  );
 }
 
 /** @param {any} service */

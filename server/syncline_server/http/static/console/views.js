@@ -1,5 +1,9 @@
 /** The views, by the address after `#`. */
 
+import { connectionsView } from "./connections.js";
+import { eventsView } from "./events.js";
+import { healthView } from "./health.js";
+import { keysView } from "./keys.js";
 import { objectView } from "./object.js";
 import { serviceView } from "./service.js";
 import { servicesView } from "./services.js";
@@ -19,10 +23,20 @@ import { servicesView } from "./services.js";
 /** @typedef {(page: Page) => void | Promise<void>} View */
 
 /** The sections in the navigation, the first one is the start. */
-export const sections = [{ hash: "#/services", title: "Services" }];
+export const sections = [
+  { hash: "#/services", title: "Services" },
+  { hash: "#/connections", title: "Connections" },
+  { hash: "#/events", title: "Events" },
+  { hash: "#/keys", title: "Keys" },
+  { hash: "#/health", title: "Health" },
+];
 
 /** @type {Record<string, (parameters: string[]) => { title: string, view: View }>} by first segment */
 const VIEWS = {
+  connections: () => ({ title: "Connections", view: connectionsView }),
+  events: () => ({ title: "Events", view: eventsView }),
+  health: () => ({ title: "Health", view: healthView }),
+  keys: () => ({ title: "API keys", view: keysView }),
   services: (parameters) => {
     if (parameters.length === 0) return { title: "Services", view: servicesView };
     if (parameters.length < 3) return { title: "Service", view: serviceView };
