@@ -8,7 +8,7 @@ const POINTS = 90;
 const WIDTH = 240;
 const HEIGHT = 60;
 const SVG = "http://www.w3.org/2000/svg";
-const NUMBER = new Intl.NumberFormat("en", { maximumSignificantDigits: 3, notation: "compact" });
+const NUMBER = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 
 export class Chart {
   /** @type {number[]} */
