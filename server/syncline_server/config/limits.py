@@ -39,6 +39,13 @@ class Limits(CollectionLimits):
         least=0.1,
         most=120,
     )
+    login_failures: int = setting(
+        300,
+        "Maximum failed Basic logins of one address in a minute, in one process; then logins that "
+        "have not succeeded before are refused with 20429.",
+        least=1,
+        most=1_000_000,
+    )
     auth_message_limit: int = setting(
         16_384,
         "Maximum bytes in a message of a socket that has not authenticated; more closes it with"

@@ -31,6 +31,7 @@ class Limit(StrEnum):
     IDENTITY_RATE = auto()
     IDENTITY_WORK = auto()
     MAX_REQUESTS = auto()
+    LOGIN_FAILURES = auto()
     MAX_LISTS = auto()
     MAX_TAILS = auto()
     TAIL_RATE = auto()

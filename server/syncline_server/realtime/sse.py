@@ -26,6 +26,7 @@ from syncline_protocol.objects import (
 from syncline_server.auth.authenticator import Principal, revoked
 from syncline_server.backend import Backend
 from syncline_server.http import Route
+from syncline_server.http.authentication import authenticate
 from syncline_server.http.middleware.exchange import peer_of
 from syncline_server.objects.access import Access
 from syncline_server.observability.logs import about
@@ -61,8 +62,7 @@ def routes(
             refusal = admission.check()
             if refusal is not None:
                 raise refusal
-            authorization = request.headers.get("authorization")
-            principal = await backend.authenticator.authenticate(authorization)
+            principal = await authenticate(backend, request)
             access = await Access.enter(backend, principal, request.path_params["service"])
             stream = _Stream(
                 access, principal, backend=backend, connections=connections, timers=timers
