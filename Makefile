@@ -44,6 +44,7 @@ lint: install node ## Check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	node_modules/.bin/tsc -p clients/js
+	node_modules/.bin/tsc -p server
 
 format: install ## Rewrite the sources in the style that lint checks
 	$(BIN)/ruff check --fix

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, expect
 from support.api import unique
 from support.browser import Browsing
 from support.console import Console, violations
-from support.server import RunningServer
+from support.server import RunningServer, StartSharedServer
 from support.socket import native_socket
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -262,6 +262,48 @@ async def test_keys_and_what_a_key_may_not(server: RunningServer, browsing: Brow
     await other.go("#/health")
     await expect(other.heading("Log in")).to_be_visible()
     await browsing.forget_errors()  # the request with the revoked key
+
+
+async def test_parked_webhooks_are_replayed_and_dropped(
+    shared_server: StartSharedServer, browsing: Browsing
+) -> None:
+    server = await asyncio.to_thread(shared_server, "--webhook-retry-time=0")
+    sid = await new_service(server)
+    # Nobody may send webhooks to this machine, so they are parked.
+    hook = {"WebhookUrl": "http://127.0.0.1:9/", "WebhooksFromRestEnabled": True}
+    await rest(server, f"Services/{sid}", hook)
+    for name in (HOSTILE, "second"):
+        await rest(server, f"Services/{sid}/Documents", {"UniqueName": name})
+    async with asyncio.timeout(20):
+        while True:
+            parked = await rest(server, f"Services/{sid}/ParkedWebhooks", method="GET")
+            if len(parked["parked_webhooks"]) == 2:
+                break
+    await rest(server, f"Services/{sid}", {"WebhookUrl": ""})
+    console = await Console.open(browsing, server, address=f"#/services/{sid}/webhooks")
+    entries = console.page.locator(".items > li")
+    await expect(entries).to_have_count(2)
+    await expect(entries.first).to_contain_text("document_created")
+    await entries.first.get_by_text("What it says").click()
+    await expect(entries.first).to_contain_text("onerror=alert(1)")
+    await entries.first.get_by_role("button", name="Drop").click()
+    await console.dialog.get_by_role("button", name="Drop").click()
+    await console.expect_notice("The webhook was dropped.")
+    await expect(entries).to_have_count(1)
+    await rest(server, f"Services/{sid}", {"WebhookUrl": "http://127.0.0.1:9/"})
+    await entries.first.get_by_role("button", name="Replay").click()
+    await console.expect_notice("It is sent again.")
+    await expect(console.page.get_by_text("No webhook is parked.")).to_be_visible()
+
+
+async def test_health_shows_figures(server: RunningServer, browsing: Browsing) -> None:
+    console = await Console.open(browsing, server, address="#/health")
+    await expect(console.page.get_by_text("Ready: all parts work.")).to_be_visible()
+    async with native_socket(server):
+        connections = console.page.get_by_role("img", name=re.compile(r"^Connections: [1-9]"))
+        await expect(connections).to_be_visible()
+        requests = console.page.get_by_role("img", name=re.compile(r"^Requests: [\d.]+ per second"))
+        await expect(requests).to_be_visible()
 
 
 async def test_names_identities_and_data_are_text(

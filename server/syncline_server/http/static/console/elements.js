@@ -34,12 +34,11 @@ export function fill(parent, ...content) {
 
 /** @param {Content[]} content @returns {(string | Node)[]} */
 function nodes(content) {
-  return content.flat(Infinity).filter(isShown).map((each) => each instanceof Node ? each : String(each));
-}
-
-/** @param {unknown} each */
-function isShown(each) {
-  return each !== null && each !== undefined && each !== false;
+  return content.flatMap((each) => {
+    if (Array.isArray(each)) return nodes(each);
+    if (each === null || each === undefined || each === false) return [];
+    return [each instanceof Node ? each : String(each)];
+  });
 }
 
 /**

@@ -43,8 +43,7 @@ const ITEMS = 100;
 
 /** @param {Page} page */
 export async function objectView({ api, main, parameters: [serviceSid, plural, sid], signal }) {
-  const type = Object.hasOwn(TYPES, plural) ? TYPES[plural] : null;
-  if (type === null) throw new Error(`There is no type ${plural}.`);
+  const type = typeOf(plural);
   const where = path("Services", serviceSid, type.segment, sid);
   const [service, object] = await Promise.all([
     api.get(path("Services", serviceSid), signal), api.get(where, signal),
@@ -108,6 +107,12 @@ export async function objectView({ api, main, parameters: [serviceSid, plural, s
       return false;
     },
   }, signal);
+}
+
+/** @param {string} plural @returns {ObjectType} */
+function typeOf(plural) {
+  if (!Object.hasOwn(TYPES, plural)) throw new Error(`There is no type ${plural}.`);
+  return TYPES[plural];
 }
 
 /** @param {Context} context @returns {Content} */
