@@ -2,8 +2,9 @@
 
 import { element } from "./elements.js";
 
-/** Points on a chart. */
+/** Points on a chart, at most, and for how many there is room at first. */
 const POINTS = 90;
+const FIRST_POINTS = 20;
 
 const WIDTH = 240;
 const HEIGHT = 60;
@@ -45,17 +46,18 @@ export class Chart {
   add(value) {
     this.#values.push(value);
     if (this.#values.length > POINTS) this.#values.shift();
+    const step = WIDTH / (Math.max(this.#values.length, FIRST_POINTS) - 1);
     const top = Math.max(...this.#values);
     const points = this.#values.map((each, place) => {
-      const x = WIDTH - (this.#values.length - 1 - place) * WIDTH / (POINTS - 1);
+      const x = WIDTH - (this.#values.length - 1 - place) * step;
       const y = HEIGHT - 2 - (top === 0 ? 0 : each / top * (HEIGHT - 6));
       return `${x.toFixed(1)},${y.toFixed(1)}`;
     });
-    const start = WIDTH - (this.#values.length - 1) * WIDTH / (POINTS - 1);
+    const start = WIDTH - (this.#values.length - 1) * step;
     this.#line.setAttribute("points", points.join(" "));
     this.#area.setAttribute("points", [`${start},${HEIGHT}`, ...points, `${WIDTH},${HEIGHT}`].join(" "));
     this.#figure.textContent = NUMBER.format(value);
-    this.#top.textContent = `at most ${NUMBER.format(top)} in three minutes`;
+    this.#top.textContent = `at most ${NUMBER.format(top)} in what is shown`;
     const text = `${this.#title}: ${NUMBER.format(value)} ${this.#unit}`.trim();
     this.#picture.setAttribute("aria-label", text);
   }

@@ -58,7 +58,7 @@ export async function confirm(title, text, { word, action }) {
           close(true);
         },
       },
-      word !== "" && field("To confirm, type", typed, word),
+      word !== "" && field(`To confirm, type ${word}`, typed),
       element("div", { class: "actions" }, button("Cancel", () => close()), go),
     ),
   ]);

@@ -18,6 +18,7 @@ export async function permissionsEditor({ api, path, signal }, isChecked) {
   const shown = new Map();
   const whose = element("input", { name: "identity", maxlength: "256", required: true, spellcheck: "false" });
   const add = (/** @type {any[]} */ permissions) => permissions.forEach(addPermission);
+  table.element.hidden = true;
   const more = await pages(api, `${path}/Permissions`, "permissions", add, signal);
 
   /** @param {string} identity */
@@ -34,6 +35,7 @@ export async function permissionsEditor({ api, path, signal }, isChecked) {
     const drop = button("Remove", remove, { class: "quiet", "aria-label": `Remove ${identity}` });
     shown.get(identity)?.remove();
     shown.set(identity, table.add(element("b", {}, identity), ...boxes, drop));
+    table.element.hidden = false;
 
     async function save() {
       const [Read, Write, Manage] = boxes.map((box) => box.checked);
@@ -46,7 +48,9 @@ export async function permissionsEditor({ api, path, signal }, isChecked) {
         await api.remove(where(identity));
         return true;
       }, "Permission removed.");
-      if (isDone) shown.get(identity)?.remove();
+      if (!isDone) return;
+      shown.get(identity)?.remove();
+      table.element.hidden = table.isEmpty;
     }
   }
 
