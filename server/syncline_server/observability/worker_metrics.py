@@ -15,9 +15,9 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.samples import Sample
 
 from .prometheus import ProcessMetrics
-from .worker_queries import ANSWER_TIMEOUT, WorkerQueries
+from .worker_queries import WorkerQueries
 
-__all__ = ["ANSWER_TIMEOUT", "WorkerMetrics"]
+__all__ = ["WorkerMetrics"]
 
 
 class WorkerMetrics:

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from syncline_server.observability.metrics import Load
 
-__all__ = ["ConnectionRegistry", "Description", "LiveConnection"]
+__all__ = ["OPEN_SHOWN", "ConnectionRegistry", "Description", "LiveConnection"]
 
 logger = logging.getLogger("syncline.keys")
 
