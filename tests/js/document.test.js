@@ -483,7 +483,8 @@ describe("events", () => {
     const listener = () => calls.push("listener");
     const other = () => calls.push("other");
     document.once("updated", () => calls.push("once"));
-    document.on("updated", listener).addListener("updated", other);
+    document.on("updated", listener);
+    document.addListener("updated", other);
     document.addListener("updated", listener);
     assert.equal(document.listenerCount("updated"), 4);
     let received = next(document, "updated");

@@ -30,7 +30,7 @@
  *                                          what the types have of their own there
  *     transport                            interface of the transports
  *     wakeups                              detects when network, page or machine come back
- *     options, token                       options, token and token function of the application
+ *     options, token, debug                options, token and token function of the application, log
  *     subscription, collection-subscription, stream-subscription, object-state, own-writes
  *                                          what was received of one object, and announced
  *     event-order, event-queue             order of events, and their readers
@@ -50,12 +50,13 @@
  * @license Apache-2.0
  */
 
+export { ListBatch, MapBatch } from "./syncline/batch.js";
 export { Client, Client as SyncClient, Client as default } from "./syncline/client.js";
 export { SyncDocument } from "./syncline/document.js";
 export { Emitter } from "./syncline/emitter.js";
 export { SynclineError, TokenDenied } from "./syncline/errors.js";
 export { EventQueue } from "./syncline/event-queue.js";
-export { ListItem, MapItem } from "./syncline/item.js";
+export { Item, ListItem, MapItem } from "./syncline/item.js";
 export { SyncList } from "./syncline/list.js";
 export { SyncMap } from "./syncline/map.js";
 export { Paginator } from "./syncline/pages.js";
@@ -64,35 +65,101 @@ export { SyncStream } from "./syncline/stream.js";
 export { StreamMessage } from "./syncline/stream-events.js";
 export { Snapshot } from "./syncline/snapshot.js";
 
+/** @import { Item } from "./syncline/item.js" */
+
+/** @typedef {import("./syncline/client.js").ClientEvents} ClientEvents */
 /** @typedef {import("./syncline/client.js").ConnectionError} ConnectionError */
-/** @typedef {import("./syncline/client.js").OpenDocumentOptions} OpenDocumentOptions */
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {import("./syncline/client.js").OpenDocumentOptions<T>} OpenDocumentOptions
+ */
 /** @typedef {import("./syncline/client.js").OpenOptions} OpenOptions */
 /** @typedef {import("./syncline/client.js").MapPart} MapPart */
 /** @typedef {import("./syncline/client.js").ListPart} ListPart */
 /** @typedef {import("./syncline/connection.js").ConnectionState} ConnectionState */
-/** @typedef {import("./syncline/mutation.js").Mutator} Mutator */
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {import("./syncline/mutation.js").Mutator<T>} Mutator
+ */
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @template {Item<T>} [I=Item<T>]
+ * @typedef {import("./syncline/mutation.js").ItemMutator<T, I>} ItemMutator
+ */
 /** @typedef {import("./syncline/patches.js").Patch} Patch */
 /** @typedef {import("./syncline/document.js").WriteOptions} WriteOptions */
-/** @typedef {import("./syncline/events.js").DocumentEvent} DocumentEvent */
-/** @typedef {import("./syncline/events.js").RemovedEvent} RemovedEvent */
-/** @typedef {import("./syncline/events.js").UpdatedEvent} UpdatedEvent */
 /**
- * @template {import("./syncline/item.js").Item} I
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {import("./syncline/events.js").DocumentEvent<T>} DocumentEvent
+ */
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {import("./syncline/events.js").DocumentEvents<T>} DocumentEvents
+ */
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {import("./syncline/events.js").RemovedEvent<T>} RemovedEvent
+ */
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {import("./syncline/events.js").UpdatedEvent<T>} UpdatedEvent
+ */
+/**
+ * @template {Item} [I=Item]
  * @typedef {import("./syncline/item-events.js").ItemAddedEvent<I>} ItemAddedEvent
  */
 /**
- * @template {import("./syncline/item.js").Item} I
+ * @template {Item} [I=Item]
+ * @typedef {import("./syncline/item-events.js").ItemEvents<I>} ItemEvents
+ */
+/**
+ * @template {Item} I
+ * @typedef {import("./syncline/item-events.js").ItemName<I>} ItemName
+ */
+/**
+ * @template {Item} I
+ * @typedef {import("./syncline/item-events.js").ItemRemoval<I>} ItemRemoval
+ */
+/**
+ * @template {Item} [I=Item]
+ * @typedef {import("./syncline/item-events.js").ItemRemovedEvent<I>} ItemRemovedEvent
+ */
+/**
+ * @template {Item} [I=Item]
  * @typedef {import("./syncline/item-events.js").ItemUpdatedEvent<I>} ItemUpdatedEvent
  */
-/** @typedef {import("./syncline/item-events.js").ItemRemovedEvent} ItemRemovedEvent */
+/**
+ * @template {Item} [I=Item]
+ * @typedef {import("./syncline/item-events.js").ReplicaEvents<I>} ReplicaEvents
+ */
 /** @typedef {import("./syncline/item-events.js").ResetEvent} ResetEvent */
+/** @typedef {import("./syncline/batch.js").BatchItemOptions} BatchItemOptions */
+/** @typedef {import("./syncline/batch.js").BatchOptions} BatchOptions */
+/** @typedef {import("./syncline/batch.js").BatchWriteOptions} BatchWriteOptions */
+/**
+ * @template {Item} [I=Item]
+ * @typedef {import("./syncline/item-requests.js").BatchResult<I>} BatchResult
+ */
+/**
+ * @template {Item} I
+ * @typedef {import("./syncline/item.js").ItemId<I>} ItemId
+ */
 /** @typedef {import("./syncline/item-requests.js").ItemOptions} ItemOptions */
 /** @typedef {import("./syncline/item-requests.js").ItemWriteOptions} ItemWriteOptions */
+/** @typedef {import("./syncline/debug.js").Debug} Debug */
+/** @typedef {import("./syncline/debug.js").WriteLine} WriteLine */
 /** @typedef {import("./syncline/object-events.js").ExpiryEvent} ExpiryEvent */
 /** @typedef {import("./syncline/object-events.js").ObjectRemovedEvent} ObjectRemovedEvent */
 /** @typedef {import("./syncline/options.js").ClientOptions} ClientOptions */
 /** @typedef {import("./syncline/pages.js").PageOptions} PageOptions */
 /** @typedef {import("./syncline/protocol.js").JsonObject} JsonObject */
-/** @typedef {import("./syncline/stream-events.js").MessagePublishedEvent} MessagePublishedEvent */
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {import("./syncline/stream-events.js").MessagePublishedEvent<T>} MessagePublishedEvent
+ */
 /** @typedef {import("./syncline/stream-events.js").MessagesMissedEvent} MessagesMissedEvent */
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {import("./syncline/stream-events.js").StreamEvents<T>} StreamEvents
+ */
 /** @typedef {import("./syncline/token.js").Token} Token */

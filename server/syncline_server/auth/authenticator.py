@@ -12,17 +12,17 @@ from typing import Any, Protocol
 
 import jwt
 
+from syncline_protocol.access_tokens import CONTENT_TYPE, TOKEN_LIFE_LIMIT, mint
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.identities import IDENTITY_LENGTH, RESERVED, is_reserved
 from syncline_protocol.objects import SYSTEM
+from syncline_server.config.clock import clock
 from syncline_server.config.credentials import Credentials
 
 from .grants import Grants
 from .keyring import Keyring, digest
-from .reserved_identities import RESERVED, is_reserved
 
 __all__ = [
-    "IDENTITY_LENGTH",
-    "TOKEN_LIFE_LIMIT",
     "Authenticator",
     "ForeignTokens",
     "Principal",
@@ -35,16 +35,9 @@ __all__ = [
     "text_of",
 ]
 
-IDENTITY_LENGTH = 256
-"""Maximum characters in an identity (vendor limit)."""
-
 TOKEN_LENGTH = 8192
 """Maximum characters in an access token; longer ones are refused unparsed."""
 
-TOKEN_LIFE_LIMIT = 86_400
-"""Maximum seconds until a token expires: 24 h (vendor limit)."""
-
-_CONTENT_TYPE = "twilio-fpa;v=1"
 _SID = re.compile(r"(?:AC|SK)[0-9a-f]{32}", re.ASCII)
 _ALGORITHMS = ["HS256", "HS384", "HS512"]
 
@@ -157,7 +150,7 @@ class Authenticator:
         token = token.strip()
         if self._foreign is not None:
             header, claims = _unverified(token)
-            if header.get("cty") != _CONTENT_TYPE:
+            if header.get("cty") != CONTENT_TYPE:
                 return await self._foreign.principal(token, header, claims)
         return self.verify_token(token)
 
@@ -247,10 +240,10 @@ class Authenticator:
         """
         header, unverified = _unverified(token)
         issuer = unverified.get("iss")
-        if header.get("cty") != _CONTENT_TYPE or header.get("alg") not in _ALGORITHMS:
+        if header.get("cty") != CONTENT_TYPE or header.get("alg") not in _ALGORITHMS:
             raise Refusal(
                 Code.TOKEN_HEADER,
-                f"The access token's header needs cty {_CONTENT_TYPE} and alg one of "
+                f"The access token's header needs cty {CONTENT_TYPE} and alg one of "
                 f"{', '.join(_ALGORITHMS)}.",
             )
         if not isinstance(issuer, str):
@@ -296,7 +289,7 @@ def refusal_of(error: jwt.PyJWTError) -> Refusal:
     """The refusal for an error of PyJWT."""
     match error:
         case jwt.ExpiredSignatureError():
-            return Refusal(Code.TOKEN_EXPIRED, "The access token has expired.")
+            return _expired()
         case jwt.ImmatureSignatureError():
             return Refusal(Code.TOKEN_NOT_YET_VALID, "The access token is not valid yet (nbf).")
         case jwt.InvalidSignatureError():
@@ -306,16 +299,25 @@ def refusal_of(error: jwt.PyJWTError) -> Refusal:
     return Refusal(Code.TOKEN_INVALID, "Invalid access token.")
 
 
+def _expired() -> Refusal:
+    return Refusal(Code.TOKEN_EXPIRED, "The access token has expired.")
+
+
 def check_life(exp: object, leeway: int) -> None:
     """Refuse a token that expires too late, or whose `exp` is not a number; `leeway` in seconds.
 
+    PyJWT has checked it by this machine's clock; a test may have moved the server's clock beyond.
+
     Raises:
-        Refusal: `TOKEN_TOO_LONG_LIVED`, `TOKEN_INVALID`.
+        Refusal: `TOKEN_TOO_LONG_LIVED`, `TOKEN_EXPIRED`, `TOKEN_INVALID`.
     """
     if not isinstance(exp, int | float) or isinstance(exp, bool):
         raise Refusal(Code.TOKEN_INVALID, "The access token's exp must be a number of seconds.")
     # As integers: `exp` may be too large for a float.
-    if int(exp) - int(time.time()) > TOKEN_LIFE_LIMIT + leeway:
+    left = int(exp) - int(clock.now())
+    if clock.is_movable and left <= -leeway:
+        raise _expired()
+    if left > TOKEN_LIFE_LIMIT + leeway:
         raise Refusal(
             Code.TOKEN_TOO_LONG_LIVED,
             f"The access token expires more than {TOKEN_LIFE_LIMIT} seconds ahead.",
@@ -366,18 +368,11 @@ def mint_token(
     if is_reserved(identity):
         raise ValueError(RESERVED)
     key = next(iter(credentials.api_keys)) if key is None else key
-    secret = credentials.api_keys[key]
-    now = int(time.time())
-    return jwt.encode(
-        {
-            "jti": f"{key}-{now}",
-            "iss": key,
-            "sub": credentials.account_sid,
-            "nbf": now,
-            "exp": now + ttl,
-            "grants": {"identity": identity, "data_sync": {"service_sid": service}},
-        },
-        secret,
-        algorithm="HS256",
-        headers={"cty": _CONTENT_TYPE},
+    return mint(
+        credentials.account_sid,
+        (key, credentials.api_keys[key]),
+        identity,
+        ttl=ttl,
+        service=service,
+        now=int(time.time()),
     )

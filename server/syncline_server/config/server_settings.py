@@ -43,6 +43,15 @@ class ServerSettings:
         "Networks whose clients also get the demo's tokens, separated by commas; for the "
         "gateway of a container whose port is published on loopback.",
     )
+    test_clock: bool = setting(
+        False,
+        "For tests of applications: the account may move the server's time forward "
+        "(/v1/TestClock). Only with an embedded Redis, one worker and loopback addresses.",
+    )
+    until_stdin_ends: bool = setting(
+        False,
+        "Stop when stdin ends, as it does when the process that started the server has ended.",
+    )
     console: bool | None = setting(
         None,
         "Serve the console at /console, a page to operate the server, for the account and its API "

@@ -8,18 +8,22 @@
 
 /** @typedef {BatchItemOptions & { ifMatch?: string }} BatchWriteOptions */
 
-/** Collects the operations of a batch of a map. */
+/**
+ * Collects the operations of a batch of a map.
+ *
+ * @template {JsonObject} [T=JsonObject]
+ */
 export class MapBatch {
   /** @internal @type {JsonObject[]} */
   operations = [];
 
-  /** @param {string} key @param {JsonObject} data @param {BatchItemOptions} [options] */
+  /** @param {string} key @param {T} data @param {BatchItemOptions} [options] */
   add(key, data, { ttl } = {}) {
     this.operations.push({ op: "add", key, data, ttl });
     return this;
   }
 
-  /** @param {string} key @param {JsonObject} data @param {BatchWriteOptions} [options] */
+  /** @param {string} key @param {T} data @param {BatchWriteOptions} [options] */
   set(key, data, { ttl, ifMatch } = {}) {
     this.operations.push({ op: "put", key, data, ttl, if_match: ifMatch });
     return this;
@@ -29,7 +33,7 @@ export class MapBatch {
    * Replace the data of an item that exists.
    *
    * @param {string} key
-   * @param {JsonObject} data
+   * @param {T} data
    * @param {BatchWriteOptions} [options]
    */
   replace(key, data, { ttl, ifMatch } = {}) {
@@ -50,18 +54,22 @@ export class MapBatch {
   }
 }
 
-/** Collects the operations of a batch of a list. */
+/**
+ * Collects the operations of a batch of a list.
+ *
+ * @template {JsonObject} [T=JsonObject]
+ */
 export class ListBatch {
   /** @internal @type {JsonObject[]} */
   operations = [];
 
-  /** @param {JsonObject} data @param {BatchItemOptions} [options] */
+  /** @param {T} data @param {BatchItemOptions} [options] */
   push(data, { ttl } = {}) {
     this.operations.push({ op: "add", data, ttl });
     return this;
   }
 
-  /** @param {number} index @param {JsonObject} data @param {BatchWriteOptions} [options] */
+  /** @param {number} index @param {T} data @param {BatchWriteOptions} [options] */
   set(index, data, { ttl, ifMatch } = {}) {
     this.operations.push({ op: "update", index, data, ttl, if_match: ifMatch });
     return this;

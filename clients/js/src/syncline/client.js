@@ -14,6 +14,7 @@ import { OpenObjects } from "./open-objects.js";
 import { parseServer, withDefaults } from "./options.js";
 import { Part } from "./part.js";
 import { Code, makeOp } from "./protocol.js";
+import { PAGE_SIZE } from "./replica.js";
 import { SyncStream } from "./stream.js";
 import { StreamSubscription } from "./stream-subscription.js";
 import { Subscription } from "./subscription.js";
@@ -27,11 +28,12 @@ import { TokenSource } from "./token.js";
 /** @import { Token } from "./token.js" */
 
 /**
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {object} OpenDocumentOptions
  * @property {string} [id] SID or unique name; without it, a document without a name is created
  * @property {"open_or_create" | "open_existing" | "create_new"} [mode] by default
  *   `open_or_create`, or `create_new` without `id`
- * @property {JsonObject} [data] initial data if the document is created
+ * @property {T} [data] initial data if the document is created
  * @property {number} [ttl] time to live in seconds if the document is created; 0: never expires
  * @property {AbortSignal} [signal] aborting it cancels the call, which is rejected with its reason;
  *   the client unsubscribes, but a document that was created stays
@@ -46,11 +48,13 @@ import { TokenSource } from "./token.js";
  *   Without both it is the whole map
  * @property {string[]} [keys] 1 to 256 keys of items, existing or not
  * @property {string} [prefix] all items whose key begins with it
+ * @property {boolean} [replica] true to read the first items in the same round trip, for `replica()`
  */
 
 /**
  * @typedef {object} ListPart as `MapPart`
  * @property {number[]} [indexes]
+ * @property {boolean} [replica]
  */
 
 /**
@@ -64,14 +68,27 @@ import { TokenSource } from "./token.js";
  */
 
 /**
- * A connection to a server that reconnects after each break, and the open documents.
+ * Events of a client, by name.
  *
- * @extends {Emitter<{
+ * @typedef {{
  *   connectionStateChanged: ConnectionState,
  *   connectionError: ConnectionError,
  *   tokenAboutToExpire: void,
  *   tokenExpired: void,
- * }>}
+ * }} ClientEvents
+ */
+
+const NAMES = /** @type {const} */ ([
+  "connectionStateChanged",
+  "connectionError",
+  "tokenAboutToExpire",
+  "tokenExpired",
+]);
+
+/**
+ * A connection to a server that reconnects after each break, and the open documents.
+ *
+ * @extends {Emitter<ClientEvents>}
  */
 export class Client extends Emitter {
   /** The names of the events. */
@@ -82,6 +99,7 @@ export class Client extends Emitter {
 
   #connection;
   #objects;
+  #log;
 
   /**
    * Connects at once, and reconnects after each break, with random, growing pauses.
@@ -89,24 +107,36 @@ export class Client extends Emitter {
    * @param {Token} token an access token, or a function, sync or async, that returns a fresh one;
    *   the client calls it on each connect, and when the token is about to expire
    * @param {ClientOptions} [options]
-   * @throws {TypeError} `token` or `url` is invalid
+   * @throws {TypeError} `token`, `url` or `debug` is invalid
    */
   constructor(token, options = {}) {
     super();
     const complete = withDefaults(options);
-    this.#connection = new Connection(parseServer(options.url), new TokenSource(token), complete, {
+    const server = parseServer(options.url);
+    const { log } = complete;
+    this.#log = log;
+    this.#connection = new Connection(server, new TokenSource(token), complete, {
       onEvent: (message, mayBeEarly) => this.#onEvent(message, mayBeEarly),
       onConnected: () => this.#objects.resubscribe(),
-      onState: (state) => this.emit("connectionStateChanged", state),
+      onState: (state) => {
+        log?.state(state, this.transport);
+        this.emit("connectionStateChanged", state);
+      },
       onBroken: (error, isTerminal) => this.#onBroken(error, isTerminal),
     });
     this.#objects = new OpenObjects(this.#connection, complete);
+    log?.note(`client ${Client.version} of ${server.httpUrl}, transport ${complete.transport}`);
     this.#connection.start();
   }
 
   /** Version of this module. */
   static get version() {
     return "0.1.0";
+  }
+
+  /** @internal @protected @override */
+  get names() {
+    return NAMES;
   }
 
   /** @returns {ConnectionState} */
@@ -127,9 +157,10 @@ export class Client extends Emitter {
   /**
    * Open a document: fetch or create it, and subscribe to it.
    *
-   * @param {string | OpenDocumentOptions} [document] SID or unique name, or options; without it, a
-   *   document without a name is created
-   * @returns {Promise<SyncDocument>} rejected with a `SynclineError`: 404 the document does not
+   * @template {JsonObject} [T=JsonObject] type of the data, as the application knows it
+   * @param {string | OpenDocumentOptions<NoInfer<T>>} [document] SID or unique name, or options;
+   *   without it, a document without a name is created
+   * @returns {Promise<SyncDocument<T>>} rejected with a `SynclineError`: 404 the document does not
    *   exist and must not be created, 409 the name is taken, and as in `SyncDocument`. On 429 and
    *   503 the client tries again, up to `requestTimeout`
    */
@@ -147,14 +178,15 @@ export class Client extends Emitter {
   /**
    * Open a map: fetch or create it, and subscribe to it.
    *
+   * @template {JsonObject} [T=JsonObject] type of the data of an item
    * @param {string | (OpenOptions & MapPart)} [map] SID or unique name, or options; without it, a
    *   map without a name is created
-   * @returns {Promise<SyncMap>} rejected as in `document`
+   * @returns {Promise<SyncMap<T>>} rejected as in `document`
    */
   async map(map) {
     const { given, ...opening } = openingOf("map", map);
     const part = Part.of(given.keys, given.prefix);
-    return this.#openCollection(MAP, { ...opening, part, signal: given.signal }, (each) =>
+    return this.#openCollection(MAP, { ...opening, part, given }, (each) =>
       new SyncMap(this.#objects, each, part),
     );
   }
@@ -162,14 +194,15 @@ export class Client extends Emitter {
   /**
    * Open a list: fetch or create it, and subscribe to it.
    *
+   * @template {JsonObject} [T=JsonObject] type of the data of an item
    * @param {string | (OpenOptions & ListPart)} [list] SID or unique name, or options; without it, a
    *   list without a name is created
-   * @returns {Promise<SyncList>} rejected as in `document`
+   * @returns {Promise<SyncList<T>>} rejected as in `document`
    */
   async list(list) {
     const { given, ...opening } = openingOf("list", list);
     const part = Part.of(given.indexes);
-    return this.#openCollection(LIST, { ...opening, part, signal: given.signal }, (each) =>
+    return this.#openCollection(LIST, { ...opening, part, given }, (each) =>
       new SyncList(this.#objects, each, part),
     );
   }
@@ -177,9 +210,10 @@ export class Client extends Emitter {
   /**
    * Open a stream: fetch or create it, and subscribe to its messages.
    *
+   * @template {JsonObject} [T=JsonObject] type of the data of a message
    * @param {string | OpenOptions} [stream] SID or unique name, or options; without it, a stream
    *   without a name is created
-   * @returns {Promise<SyncStream>} rejected as in `document`
+   * @returns {Promise<SyncStream<T>>} rejected as in `document`
    */
   async stream(stream) {
     const { id, given, members } = openingOf("stream", stream);
@@ -189,7 +223,8 @@ export class Client extends Emitter {
       subscribe: (ok, options) => new StreamSubscription(ok, options),
     };
     const all = { stream: id ?? NAMELESS, ...members };
-    const attach = (/** @type {StreamSubscription} */ each) => new SyncStream(this.#objects, each);
+    const attach = (/** @type {StreamSubscription} */ each) =>
+      /** @type {SyncStream<T>} */ (new SyncStream(this.#objects, each));
     return this.#objects.open(kind, all, attach, given.signal);
   }
 
@@ -210,23 +245,55 @@ export class Client extends Emitter {
   }
 
   /**
-   * @template {{ close: () => void }} H
+   * @template {{ close: () => void, prepareReplica: (opened: JsonObject) => void }} H
    * @param {CollectionType} type
-   * @param {{ id?: string, members: JsonObject, part: Part, signal?: AbortSignal }} opening
+   * @param {{
+   *   id?: string, members: JsonObject, part: Part,
+   *   given: { signal?: AbortSignal, replica?: boolean },
+   * }} opening
    * @param {(subscription: CollectionSubscription) => H} attach
    * @returns {Promise<H>}
    */
-  #openCollection(type, { id, members, part, signal }, attach) {
+  #openCollection(type, { id, members, part, given }, attach) {
     const isOpen = this.#objects.find(type.name, id);
     const joining =
-      isOpen instanceof CollectionSubscription ? isOpen.joining(part) : part.members(type.ids);
+      isOpen instanceof CollectionSubscription
+        ? { ...isOpen.joining(part), items: false }
+        : { ...part.members(type.ids), ...this.#firstPage(given.replica ?? false) };
+    /** @type {JsonObject | null} */
+    let opened = null;
     /** @type {Kind<CollectionSubscription>} */
     const kind = {
       type: type.name,
-      subscribe: (ok, options, sent) => new CollectionSubscription(type, ok, sent, options),
+      subscribe: (ok, options, sent) => {
+        opened = ok;
+        return new CollectionSubscription(type, ok, sent, options);
+      },
     };
-    const all = { [type.name]: id ?? NAMELESS, ...members, ...joining, items: false };
-    return this.#objects.open(kind, all, attach, signal);
+    const all = { [type.name]: id ?? NAMELESS, ...members, ...joining };
+    return this.#objects.open(
+      kind,
+      all,
+      (subscription) => {
+        const handle = attach(subscription);
+        // Another `open` may have been faster: then its replica asks for its pages.
+        if (given.replica && opened?.items) handle.prepareReplica(opened);
+        return handle;
+      },
+      given.signal,
+    );
+  }
+
+  /**
+   * Members of an `open` that concern the items.
+   *
+   * @param {boolean} isReplica
+   * @returns {JsonObject}
+   */
+  #firstPage(isReplica) {
+    if (!isReplica) return { items: false };
+    const deltas = this.#objects.options.deltas ? { deltas: true } : {};
+    return { items: { limit: PAGE_SIZE }, ...deltas };
   }
 
   /**
@@ -234,6 +301,7 @@ export class Client extends Emitter {
    * @param {boolean} mayBeEarly
    */
   #onEvent(message, mayBeEarly) {
+    this.#log?.event(message);
     if (message.event === "token_about_to_expire") {
       this.emit("tokenAboutToExpire", undefined);
       void this.#connection.renewToken();
@@ -247,6 +315,7 @@ export class Client extends Emitter {
    * @param {boolean} isTerminal
    */
   #onBroken(error, isTerminal) {
+    this.#log?.broken(error, isTerminal);
     this.emit("connectionError", {
       terminal: isTerminal,
       message: error.message,

@@ -1,7 +1,7 @@
 /** What the handles of maps and lists share: items, pages, batches, replicas. */
 
 import { Handle } from "./handle.js";
-import { mergeItemEvents } from "./item-events.js";
+import { REPLICA_NAMES, mergeItemEvents } from "./item-events.js";
 import { ItemRequests } from "./item-requests.js";
 import { openPages } from "./pages.js";
 import { Part } from "./part.js";
@@ -10,30 +10,25 @@ import { ignore } from "./timing.js";
 
 /** @import { CollectionSubscription } from "./collection-subscription.js" */
 /** @import { Item } from "./item.js" */
-/** @import { ItemAddedEvent, ItemRemovedEvent, ItemUpdatedEvent, ResetEvent } from "./item-events.js" */
+/** @import { ItemEvents } from "./item-events.js" */
 /** @import { ItemOptions, ItemWriteOptions } from "./item-requests.js" */
 /** @import { CollectionType } from "./item-types.js" */
 /** @import { ItemMutator } from "./mutation.js" */
-/** @import { ExpiryEvent, ObjectRemovedEvent } from "./object-events.js" */
 /** @import { OpenObjects } from "./open-objects.js" */
 /** @import { PageOptions, Paginator } from "./pages.js" */
 /** @import { Patch } from "./patches.js" */
 /** @import { JsonObject } from "./protocol.js" */
 
+const NAMES = /** @type {const} */ ([...REPLICA_NAMES, "reset", "expiry"]);
+
 /**
  * One map or list, subscribed until `close()`. Below, `id` is the key of an item, or its index in a
  * list.
  *
- * @template {Item} I
+ * @template {JsonObject} T type of the data of an item
+ * @template {Item<T>} I
  * @template {string | number} Id
- * @extends {Handle<CollectionSubscription, {
- *   itemAdded: ItemAddedEvent<I>,
- *   itemUpdated: ItemUpdatedEvent<I>,
- *   itemRemoved: ItemRemovedEvent,
- *   reset: ResetEvent,
- *   expiry: ExpiryEvent,
- *   removed: ObjectRemovedEvent,
- * }>}
+ * @extends {Handle<CollectionSubscription, ItemEvents<I>>}
  */
 export class Collection extends Handle {
   /** The names of the events. */
@@ -44,13 +39,15 @@ export class Collection extends Handle {
   static expiry = /** @type {const} */ ("expiry");
   static removed = /** @type {const} */ ("removed");
 
-  /** @internal @protected @type {ItemRequests<I>} */
+  /** @internal @protected @type {ItemRequests<T, I>} */
   requests;
 
   #type;
   #part;
   /** @type {Set<Replica<any>>} */
   #replicas = new Set();
+  /** @type {Replica<I> | null} made with the reply to `open`, until the application asks for it */
+  #prepared = null;
 
   /**
    * @internal
@@ -64,6 +61,11 @@ export class Collection extends Handle {
     this.#type = type;
     this.#part = part;
     this.requests = new ItemRequests(objects, subscription, type, () => this.checkUsable());
+  }
+
+  /** @internal @protected @override */
+  get names() {
+    return NAMES;
   }
 
   /**
@@ -80,7 +82,7 @@ export class Collection extends Handle {
    * Replace the data of an item. A map creates it if there is none; a list rejects with 404.
    *
    * @param {Id} id
-   * @param {JsonObject} data
+   * @param {T} data
    * @param {ItemWriteOptions} [options] in a map, `ifMatch` "-1": the item must not exist
    * @returns {Promise<I>}
    */
@@ -93,7 +95,7 @@ export class Collection extends Handle {
    * so there is no conflict with other writers. A map creates the item if there is none.
    *
    * @param {Id} id
-   * @param {JsonObject} changes new values by key
+   * @param {Partial<T>} changes new values by key
    * @param {ItemOptions} [options]
    * @returns {Promise<I>}
    */
@@ -105,7 +107,7 @@ export class Collection extends Handle {
    * Compute new data from the newest data and write it; retry if another writer was first.
    *
    * @param {Id} id
-   * @param {ItemMutator<I>} mutator called with the data and the item, perhaps several times. In a
+   * @param {ItemMutator<T, I>} mutator called with the data and the item, perhaps several times. In a
    *   map, with `{}` and null if there is no item: what it returns then creates the item
    * @param {ItemOptions} [options]
    * @returns {Promise<I>} the item as written; as it is, if `mutator` returned nothing; rejected with
@@ -189,7 +191,8 @@ export class Collection extends Handle {
 
   /**
    * Keep all items, or a part of them, in memory, always current. Wait for `replica.ready` before
-   * you read from it.
+   * you read from it. If this handle was opened with `replica`, the first one of the same part has
+   * its first items already.
    *
    * @param {{ keys?: string[], indexes?: number[], prefix?: string }} [part] default: what this
    *   handle has open
@@ -198,12 +201,35 @@ export class Collection extends Handle {
   replica({ keys, indexes, prefix } = {}) {
     this.checkUsable();
     const isGiven = (keys ?? indexes ?? prefix) != null;
-    const part = isGiven ? Part.of(keys ?? indexes, prefix) : this.#part;
+    const prepared = this.#prepared;
+    if (!isGiven && prepared !== null) {
+      this.#prepared = null;
+      return prepared;
+    }
+    return this.#replica(isGiven ? Part.of(keys ?? indexes, prefix) : this.#part);
+  }
+
+  /**
+   * Make a replica of the reply to `open`. Called with that reply, before any event.
+   *
+   * @internal
+   * @param {JsonObject} opened
+   */
+  prepareReplica(opened) {
+    this.#prepared = this.#replica(this.#part, opened);
+  }
+
+  /**
+   * @param {Part} part
+   * @param {JsonObject} [opened]
+   */
+  #replica(part, opened) {
     /** @type {Replica<I>} */
     const replica = new Replica(this.objects, this.subscription, part, {
       read: (page, receive) => this.requests.send("items", page, receive),
       ids: this.#type.ids,
       onClose: () => void this.#replicas.delete(replica),
+      opened,
     });
     this.#replicas.add(replica);
     return replica;

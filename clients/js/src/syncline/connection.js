@@ -223,6 +223,8 @@ export class Connection {
       const transport = await this.#ready(exit.signal);
       if (!attempts.begin()) throw attempts.late(this.#lastBreak);
       try {
+        const { log } = this.#options;
+        if (log) return await log.send(transport, request, receive, exit);
         return await transport.request(request, receive, exit);
       } catch (error) {
         if (error === INTERRUPTED) continue;

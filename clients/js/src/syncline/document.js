@@ -11,7 +11,7 @@ import { Code, makeOp } from "./protocol.js";
 import { Snapshot } from "./snapshot.js";
 import { Subscription } from "./subscription.js";
 
-/** @import { RemovedEvent, UpdatedEvent } from "./events.js" */
+/** @import { DocumentEvents } from "./events.js" */
 /** @import { Mutator } from "./mutation.js" */
 /** @import { OpenObjects } from "./open-objects.js" */
 /** @import { Patch } from "./patches.js" */
@@ -24,10 +24,13 @@ import { Subscription } from "./subscription.js";
  * @property {string} [ifMatch] write only if the document is at this revision
  */
 
+const NAMES = /** @type {const} */ (["updated", "removed"]);
+
 /**
  * One document, subscribed until `close()`; made by `Client.document`.
  *
- * @extends {Handle<Subscription, { updated: UpdatedEvent, removed: RemovedEvent }>}
+ * @template {JsonObject} [T=JsonObject] type of the data
+ * @extends {Handle<Subscription, DocumentEvents<T>>}
  */
 export class SyncDocument extends Handle {
   /** The names of the events. */
@@ -43,14 +46,19 @@ export class SyncDocument extends Handle {
     super(objects, subscription, mergeUpdates);
   }
 
+  /** @internal @protected @override */
+  get names() {
+    return NAMES;
+  }
+
   /** @type {"document"} */
   get type() {
     return "document";
   }
 
-  /** Newest known data; a copy that the caller may change. */
+  /** Newest known data; a copy that the caller may change. @returns {T} */
   get data() {
-    return this.subscription.current.data;
+    return /** @type {T} */ (this.subscription.current.data);
   }
 
   /** Alias of `data`. */
@@ -61,9 +69,9 @@ export class SyncDocument extends Handle {
   /**
    * Replace the data.
    *
-   * @param {JsonObject} data
+   * @param {T} data
    * @param {WriteOptions} [options]
-   * @returns {Promise<JsonObject>} the data as written
+   * @returns {Promise<T>} the data as written
    */
   async set(data, { ttl, ifMatch } = {}) {
     const json = Json.data(data, this.objects.limits.data);
@@ -74,9 +82,9 @@ export class SyncDocument extends Handle {
    * Set some top-level keys and leave the others as they are. The server merges, so there is no
    * conflict with other writers. The merge is shallow: each value replaces the one of its key.
    *
-   * @param {JsonObject} changes new values by key
+   * @param {Partial<T>} changes new values by key
    * @param {{ ttl?: number }} [options] as in `set`
-   * @returns {Promise<JsonObject>} the whole data as it is then
+   * @returns {Promise<T>} the whole data as it is then
    */
   async update(changes, { ttl } = {}) {
     Json.data(changes, this.objects.limits.data);
@@ -88,17 +96,17 @@ export class SyncDocument extends Handle {
   /**
    * Compute new data from the newest data and write it; retry if another writer was first.
    *
-   * @param {Mutator} mutator may be called several times, with newer data; if it calls `mutate` on
+   * @param {Mutator<T>} mutator may be called several times, with newer data; if it calls `mutate` on
    *   this document, that call is rejected
    * @param {{ ttl?: number }} [options] as in `set`
-   * @returns {Promise<JsonObject>} the data as written; the newest data if `mutator` returned none
+   * @returns {Promise<T>} the data as written; the newest data if `mutator` returned none
    */
   async mutate(mutator, { ttl } = {}) {
     this.checkOpen();
     return mutate(this.subscription.mutations, this.objects.options, {
       read: () => this.subscription.current,
-      compute: (newest) => mutator(newest.data),
-      write: (data, { revision }) => this.set(data, { ttl, ifMatch: revision }),
+      compute: (newest) => mutator(/** @type {T} */ (newest.data)),
+      write: (data, { revision }) => this.set(/** @type {T} */ (data), { ttl, ifMatch: revision }),
       unchanged: () => this.data,
     });
   }
@@ -109,7 +117,7 @@ export class SyncDocument extends Handle {
    * @param {Patch} patch rejected with 409 if it does not fit the data
    * @param {WriteOptions} [options] without `ifMatch`, the server retries the patch when another
    *   writer was first
-   * @returns {Promise<JsonObject>} the whole data as it is then
+   * @returns {Promise<T>} the whole data as it is then
    */
   async patch(patch, { ttl, ifMatch } = {}) {
     return this.#write("patch", { ...patchMember(patch), ttl, if_match: ifMatch });
@@ -120,7 +128,7 @@ export class SyncDocument extends Handle {
    *
    * @param {string} pointer a JSON pointer (RFC 6901), such as `/likes`
    * @param {number} [by]
-   * @returns {Promise<JsonObject>} the whole data as it is then
+   * @returns {Promise<T>} the whole data as it is then
    */
   async increment(pointer, by = 1) {
     return this.patch({ increment: { [pointer]: by } });
@@ -161,7 +169,7 @@ export class SyncDocument extends Handle {
    * @param {string} verb
    * @param {JsonObject} members
    * @param {string | null} [json] the data after the write; null if not known before the reply
-   * @returns {Promise<JsonObject>}
+   * @returns {Promise<T>}
    */
   async #write(verb, members, json = null) {
     this.checkUsable();
@@ -173,7 +181,7 @@ export class SyncDocument extends Handle {
       const written = await this.subscription.writing(() =>
         this.objects.request(verb, all, receive),
       );
-      return (written ?? (await this.#read())).data;
+      return /** @type {T} */ ((written ?? (await this.#read())).data);
     } catch (error) {
       // The refusal carries the newest state. It is older than `before` only if the server's data
       // set went back; otherwise adopt it if it is newer than `current`.

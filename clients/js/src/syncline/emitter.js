@@ -1,19 +1,36 @@
 /** Event emitter with listeners. */
 
+/** @typedef {{ listener: (event: any) => unknown, once: boolean }} Registration */
+
 /**
  * Listeners of one source of events. If a listener throws, or returns a promise that is rejected,
- * the error is logged, and the other listeners are still called.
+ * the error is logged, and the other listeners are still called. The name of an event that does not
+ * exist is refused.
  *
  * @template {Record<string, any>} Events type of each event, by name
  */
 export class Emitter {
-  /** @type {Map<keyof Events, { listener: (event: any) => unknown, once: boolean }[]>} */
+  /** @type {Map<keyof Events, Registration[]>} */
   #listeners = new Map();
 
   /**
+   * The names of all events; null if any name may be used.
+   *
+   * @internal
+   * @protected
+   * @returns {readonly string[] | null}
+   */
+  get names() {
+    return null;
+  }
+
+  /**
+   * Add a listener.
+   *
    * @template {keyof Events} Name
    * @param {Name} name
    * @param {(event: Events[Name]) => unknown} listener
+   * @returns {() => void} removes the listener; safe to repeat
    */
   on(name, listener) {
     return this.#add(name, listener, false);
@@ -25,6 +42,7 @@ export class Emitter {
    * @template {keyof Events} Name
    * @param {Name} name
    * @param {(event: Events[Name]) => unknown} listener
+   * @returns {() => void} removes the listener; safe to repeat
    */
   addListener(name, listener) {
     return this.#add(name, listener, false);
@@ -36,6 +54,7 @@ export class Emitter {
    * @template {keyof Events} Name
    * @param {Name} name
    * @param {(event: Events[Name]) => unknown} listener
+   * @returns {() => void} removes the listener; safe to repeat
    */
   once(name, listener) {
     return this.#add(name, listener, true);
@@ -47,9 +66,9 @@ export class Emitter {
    * @param {(event: Events[Name]) => unknown} listener
    */
   off(name, listener) {
-    const listeners = this.#listeners.get(name) ?? [];
-    const index = listeners.findLastIndex((each) => each.listener === listener);
-    if (index >= 0) this.#listeners.set(name, listeners.toSpliced(index, 1));
+    this.#check(name);
+    const added = this.#listeners.get(name)?.findLast((each) => each.listener === listener);
+    if (added) this.#remove(name, added);
     return this;
   }
 
@@ -67,12 +86,13 @@ export class Emitter {
   /** @param {keyof Events} [name] default: all events */
   removeAllListeners(name) {
     if (name === undefined) this.#listeners.clear();
-    else this.#listeners.delete(name);
+    else if (this.#check(name)) this.#listeners.delete(name);
     return this;
   }
 
   /** @param {keyof Events} name */
   listenerCount(name) {
+    this.#check(name);
     return this.#listeners.get(name)?.length ?? 0;
   }
 
@@ -86,8 +106,9 @@ export class Emitter {
    */
   emit(name, event) {
     const listeners = this.#listeners.get(name) ?? [];
-    for (const { listener, once } of listeners) {
-      if (once) this.off(name, listener);
+    for (const added of listeners) {
+      const { listener, once } = added;
+      if (once) this.#remove(name, added);
       /** @param {unknown} error */
       const report = (error) => {
         console.error(`syncline: a listener for ${String(name)} failed:`, error);
@@ -107,11 +128,38 @@ export class Emitter {
    * @param {keyof Events} name
    * @param {(event: any) => unknown} listener
    * @param {boolean} once
+   * @returns {() => void}
    */
   #add(name, listener, once) {
+    this.#check(name);
     if (typeof listener !== "function") throw new TypeError("a listener must be a function");
+    const added = { listener, once };
     // A new array each time: `emit` may be iterating over the old one.
-    this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), { listener, once }]);
-    return this;
+    this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), added]);
+    return () => this.#remove(name, added);
+  }
+
+  /**
+   * @param {keyof Events} name
+   * @param {Registration} added
+   */
+  #remove(name, added) {
+    const listeners = this.#listeners.get(name) ?? [];
+    if (listeners.includes(added)) {
+      this.#listeners.set(name, listeners.filter((each) => each !== added));
+    }
+  }
+
+  /**
+   * A misspelt name would otherwise be a listener that is never called.
+   *
+   * @param {keyof Events} name
+   * @returns {true}
+   * @throws {TypeError} there is no such event
+   */
+  #check(name) {
+    const { names } = this;
+    if (names === null || names.includes(/** @type {string} */ (name))) return true;
+    throw new TypeError(`there is no event ${String(name)} here; there are: ${names.join(", ")}`);
   }
 }

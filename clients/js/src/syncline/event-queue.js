@@ -38,7 +38,7 @@ export class EventQueue {
    * @internal
    * @param {number} bound
    * @param {Merge} merge
-   * @param {(queue: EventQueue<Event>) => void} onReturn called when the reader stops
+   * @param {(queue: EventQueue<any>) => void} onReturn called when the reader stops
    */
   constructor(bound, merge, onReturn) {
     this.#bound = bound;

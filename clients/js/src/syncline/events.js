@@ -4,10 +4,11 @@
 /** @import { Snapshot } from "./snapshot.js" */
 
 /**
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {object} UpdatedEvent the document has a new revision: new data, or a new expiry
  * @property {"updated"} type
- * @property {JsonObject} data the new data
- * @property {JsonObject} previousData the data at the event before this one, or as it was opened
+ * @property {T} data the new data
+ * @property {T} previousData the data at the event before this one, or as it was opened
  * @property {boolean} isLocal true if this client wrote the revision, through any of its handles
  * @property {string} revision
  * @property {string | null} updatedBy identity that wrote the revision, or `system`; null if not
@@ -17,9 +18,10 @@
  */
 
 /**
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {object} RemovedEvent the document was removed; no event follows
  * @property {"removed"} type
- * @property {JsonObject} previousData the data at the event before this one
+ * @property {T} previousData the data at the event before this one
  * @property {boolean} isLocal true if this client removed the document
  * @property {string | null} revision revision of the removal; null if not connected then
  * @property {string | null} removedBy identity that removed it, `system` for an expiry; null as for
@@ -29,7 +31,15 @@
  * @property {Date | null} dateRemoved null as for `revision`
  */
 
-/** @typedef {UpdatedEvent | RemovedEvent} DocumentEvent */
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {UpdatedEvent<T> | RemovedEvent<T>} DocumentEvent
+ */
+
+/**
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {{ updated: UpdatedEvent<T>, removed: RemovedEvent<T> }} DocumentEvents by name
+ */
 
 /** The end of an object; `body` is that of the event, empty if the object was not found. */
 export class Removal {

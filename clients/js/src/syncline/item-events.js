@@ -1,10 +1,11 @@
 /** Events of maps and lists. */
 
-/** @import { Item } from "./item.js" */
+/** @import { Item, ListItem, MapItem } from "./item.js" */
+/** @import { ExpiryEvent, ObjectRemovedEvent } from "./object-events.js" */
 /** @import { JsonObject } from "./protocol.js" */
 
 /**
- * @template {Item} I
+ * @template {Item} [I=Item]
  * @typedef {object} ItemAddedEvent
  * @property {"itemAdded"} type
  * @property {I} item
@@ -12,20 +13,33 @@
  */
 
 /**
- * @template {Item} I
+ * @template {Item} [I=Item]
  * @typedef {object} ItemUpdatedEvent an item has new data, or a new expiry
  * @property {"itemUpdated"} type
  * @property {I} item
- * @property {any} previousItemData the data before; null if not known, as without a replica
+ * @property {I["data"] | null} previousItemData the data before; null if not known, as without a replica
  * @property {boolean} isLocal as in `itemAdded`
  */
 
 /**
- * @typedef {object} ItemRemovedEvent
+ * The member that names an item in an event that does not have the item.
+ *
+ * @template {Item} I
+ * @typedef {I extends MapItem ? { key: string }
+ *   : I extends ListItem ? { index: number } : { key?: string, index?: number }} ItemName
+ */
+
+/**
+ * @template {Item} [I=Item]
+ * @typedef {ItemRemoval<I> & ItemName<I>} ItemRemovedEvent it has the `key` of an item of a map, or
+ *   the `index` of an item of a list
+ */
+
+/**
+ * @template {Item} I
+ * @typedef {object} ItemRemoval
  * @property {"itemRemoved"} type
- * @property {string} [key] of an item of a map
- * @property {number} [index] of an item of a list
- * @property {any} previousItemData the last data; null if not known
+ * @property {I["data"] | null} previousItemData the last data; null if not known
  * @property {boolean} isLocal true if this client removed the item
  * @property {string} revision of the removal
  * @property {string | null} removedBy identity that removed it, `system` for an expiry; null if not
@@ -39,6 +53,33 @@
  *   A replica does not have this event: it reads the items again, and announces the differences
  * @property {"reset"} type
  */
+
+/**
+ * Events of a replica, by name.
+ *
+ * @template {Item} [I=Item]
+ * @typedef {{
+ *   itemAdded: ItemAddedEvent<I>,
+ *   itemUpdated: ItemUpdatedEvent<I>,
+ *   itemRemoved: ItemRemovedEvent<I>,
+ *   removed: ObjectRemovedEvent,
+ * }} ReplicaEvents
+ */
+
+/**
+ * Events of a map or list, by name.
+ *
+ * @template {Item} [I=Item]
+ * @typedef {ReplicaEvents<I> & { reset: ResetEvent, expiry: ExpiryEvent }} ItemEvents
+ */
+
+/** The names of the events of a replica. */
+export const REPLICA_NAMES = /** @type {const} */ ([
+  "itemAdded",
+  "itemUpdated",
+  "itemRemoved",
+  "removed",
+]);
 
 const NAMES = /** @type {const} */ ({
   added: "itemAdded",

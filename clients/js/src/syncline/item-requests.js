@@ -33,7 +33,7 @@ const ABSENT = "-1";
 /**
  * What a batch did to an item.
  *
- * @template {Item} I
+ * @template {Item} [I=Item]
  * @typedef {object} BatchResult
  * @property {"added" | "updated" | "removed"} kind
  * @property {string | number} id the key or the index
@@ -45,7 +45,8 @@ const ABSENT = "-1";
 /**
  * Reads and writes items. Writes are recorded in the subscription, which announces them.
  *
- * @template {Item} I
+ * @template {JsonObject} T
+ * @template {Item<T>} I
  */
 export class ItemRequests {
   #objects;
@@ -142,7 +143,7 @@ export class ItemRequests {
 
   /**
    * @param {string | number} id
-   * @param {JsonObject} changes
+   * @param {Partial<T>} changes
    * @param {ItemOptions} [options]
    * @returns {Promise<I>}
    */
@@ -162,7 +163,7 @@ export class ItemRequests {
 
   /**
    * @param {string | number} id
-   * @param {ItemMutator<I>} mutator
+   * @param {ItemMutator<T, I>} mutator
    * @param {ItemOptions} [options]
    * @returns {Promise<I>}
    */
@@ -171,7 +172,7 @@ export class ItemRequests {
     return mutate(this.#subscription.mutationsOf(id), this.#objects.options, {
       read: (refusal) => this.#newest(id, refusal),
       // `{}` for a missing item is what the vendor's SDK gives; the second argument tells.
-      compute: (item) => mutator(item === null ? {} : item.data, item),
+      compute: (item) => mutator(item === null ? /** @type {T} */ ({}) : item.data, item),
       write: (data, item) =>
         this.write("set", id, data, { ...options, ifMatch: item?.revision ?? ABSENT }),
       // Without an item there is none to return: the read is rejected.

@@ -7,12 +7,16 @@ import { checkRevision, memberOf } from "./header.js";
 
 /**
  * @typedef {{
- *   id: string | number, revision: string, dateCreated: string | null, dateUpdated: string,
- *   dateExpires: string | null, createdBy: string | null, updatedBy: string | null,
+ *   id: string | number, revision: string, dateCreated: string, dateUpdated: string,
+ *   dateExpires: string | null, createdBy: string, updatedBy: string | null,
  * }} ItemMembers
  */
 
-/** One state of an item (docs/protocol.md, section 2); immutable. */
+/**
+ * One state of an item (docs/protocol.md, section 2); immutable.
+ *
+ * @template {JsonObject} [T=JsonObject] type of the data
+ */
 export class Item {
   #members;
   #data;
@@ -32,9 +36,9 @@ export class Item {
     return this.#members.id;
   }
 
-  /** The data; a copy that the caller may change. @returns {any} */
+  /** The data; a copy that the caller may change. @returns {T} */
   get data() {
-    return this.#data.copy();
+    return /** @type {T} */ (this.#data.copy());
   }
 
   /** Alias of `data`. */
@@ -57,10 +61,9 @@ export class Item {
     return Number(this.revision);
   }
 
-  /** Null if not known: in the result of a batch over REST. */
+  /** When the item was created. */
   get dateCreated() {
-    const { dateCreated } = this.#members;
-    return dateCreated === null ? null : new Date(dateCreated);
+    return new Date(this.#members.dateCreated);
   }
 
   /** When this revision was written. */
@@ -73,7 +76,7 @@ export class Item {
     return this.#members.dateExpires;
   }
 
-  /** Identity of the creator, or `system`; null as for `dateCreated`. */
+  /** Identity of the creator, or `system`. */
   get createdBy() {
     return this.#members.createdBy;
   }
@@ -109,7 +112,19 @@ export class Item {
   }
 }
 
-/** An item of a map. */
+/**
+ * What names an item: the key in a map, the index in a list.
+ *
+ * @template {Item} I
+ * @typedef {I extends MapItem ? string : I extends ListItem ? number : string | number} ItemId
+ */
+
+/**
+ * An item of a map.
+ *
+ * @template {JsonObject} [T=JsonObject]
+ * @extends {Item<T>}
+ */
 export class MapItem extends Item {
   /** @returns {string} */
   get key() {
@@ -117,7 +132,12 @@ export class MapItem extends Item {
   }
 }
 
-/** An item of a list. */
+/**
+ * An item of a list.
+ *
+ * @template {JsonObject} [T=JsonObject]
+ * @extends {Item<T>}
+ */
 export class ListItem extends Item {
   /** The place in the list; it never changes, and is never given again. @returns {number} */
   get index() {

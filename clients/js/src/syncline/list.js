@@ -16,7 +16,8 @@ import { LIST } from "./item-types.js";
  * A list: items by index, in the order in which they were added. An index is never given again: the
  * others keep theirs when an item is removed. Made by `Client.list`.
  *
- * @extends {Collection<ListItem, number>}
+ * @template {JsonObject} [T=JsonObject] type of the data of an item
+ * @extends {Collection<T, ListItem<T>, number>}
  */
 export class SyncList extends Collection {
   /**
@@ -37,9 +38,9 @@ export class SyncList extends Collection {
   /**
    * Append an item.
    *
-   * @param {JsonObject} data
+   * @param {T} data
    * @param {ItemOptions} [options]
-   * @returns {Promise<ListItem>}
+   * @returns {Promise<ListItem<T>>}
    */
   async push(data, options) {
     return this.requests.write("add", undefined, data, options);
@@ -48,10 +49,10 @@ export class SyncList extends Collection {
   /**
    * Write up to 100 items in one step: all of them, or none.
    *
-   * @param {JsonObject[] | ((batch: ListBatch) => void)} operations as in docs/guide.md, "Batches";
+   * @param {JsonObject[] | ((batch: ListBatch<T>) => void)} operations as in docs/guide.md, "Batches";
    *   or a function that calls the verbs of `batch`
    * @param {BatchOptions} [options]
-   * @returns {Promise<BatchResult<ListItem>[]>} in the order of the operations
+   * @returns {Promise<BatchResult<ListItem<T>>[]>} in the order of the operations
    */
   async batch(operations, options) {
     return this.requests.batch(collectBatch(new ListBatch(), operations), options);

@@ -15,7 +15,8 @@ import { MAP } from "./item-types.js";
 /**
  * A map: items by key. Made by `Client.map`.
  *
- * @extends {Collection<MapItem, string>}
+ * @template {JsonObject} [T=JsonObject] type of the data of an item
+ * @extends {Collection<T, MapItem<T>, string>}
  */
 export class SyncMap extends Collection {
   /**
@@ -37,9 +38,9 @@ export class SyncMap extends Collection {
    * Create an item.
    *
    * @param {string} key
-   * @param {JsonObject} data
+   * @param {T} data
    * @param {ItemOptions} [options]
-   * @returns {Promise<MapItem>} rejected with 409/54208, and the newest `item`, if the key exists
+   * @returns {Promise<MapItem<T>>} rejected with 409/54208, and the newest `item`, if the key exists
    */
   async add(key, data, options) {
     MAP.checkId(key);
@@ -49,10 +50,10 @@ export class SyncMap extends Collection {
   /**
    * Write up to 100 items in one step: all of them, or none.
    *
-   * @param {JsonObject[] | ((batch: MapBatch) => void)} operations as in docs/guide.md, "Batches";
+   * @param {JsonObject[] | ((batch: MapBatch<T>) => void)} operations as in docs/guide.md, "Batches";
    *   or a function that calls the verbs of `batch`
    * @param {BatchOptions} [options]
-   * @returns {Promise<BatchResult<MapItem>[]>} in the order of the operations
+   * @returns {Promise<BatchResult<MapItem<T>>[]>} in the order of the operations
    */
   async batch(operations, options) {
     return this.requests.batch(collectBatch(new MapBatch(), operations), options);

@@ -3,6 +3,7 @@
 import { statusOf } from "./errors.js";
 import { randomBelow, sleep } from "./timing.js";
 
+/** @import { Item } from "./item.js" */
 /** @import { MutationQueue } from "./mutation-queue.js" */
 /** @import { Options } from "./options.js" */
 /** @import { JsonObject } from "./protocol.js" */
@@ -15,19 +16,21 @@ const PAUSE_LIMIT = 500;
  * Called with the data, which it may change. Returns the new data, or null or undefined to write
  * nothing.
  *
+ * @template {JsonObject} [T=JsonObject]
  * @callback Mutator
- * @param {any} data
- * @returns {JsonObject | null | undefined | void | Promise<JsonObject | null | undefined | void>}
+ * @param {T} data
+ * @returns {T | null | undefined | void | Promise<T | null | undefined | void>}
  */
 
 /**
  * As `Mutator`, for an item. `data` is `{}` where a map has no such item; `item` is null then.
  *
- * @template I
+ * @template {JsonObject} [T=JsonObject]
+ * @template {Item<T>} [I=Item<T>]
  * @callback ItemMutator
- * @param {any} data
+ * @param {T} data
  * @param {I | null} item the newest state; null if there is no such item, which the write creates
- * @returns {JsonObject | null | undefined | void | Promise<JsonObject | null | undefined | void>}
+ * @returns {T | null | undefined | void | Promise<T | null | undefined | void>}
  */
 
 /**

@@ -1,5 +1,9 @@
 /** Options of a client, and the addresses of the server. */
 
+import { DebugLog } from "./debug.js";
+
+/** @import { Debug } from "./debug.js" */
+
 /**
  * @typedef {object} ClientOptions
  * @property {string} [url] base URL of the server, `http(s)://` or `ws(s)://`, including a path
@@ -31,14 +35,19 @@
  * @property {number} [eventQueue] events that may wait for one reader; beyond that, they are merged:
  *   those of a document into the newest, those of a list or map into a `reset`, those of a stream
  *   into `missed`
- * @property {boolean} [deltas] let the server send only the changes of a document where that is
- *   shorter, which is the default; false always asks for whole documents and saves the time to
- *   apply the changes
+ * @property {boolean} [deltas] let the server send only the changes of a document, or of an item of a
+ *   replica, where that is shorter, which is the default; false always asks for whole ones and saves
+ *   the time to apply the changes
+ * @property {Debug} [debug] log each state, request, reply and event as a line, with names and keys
+ *   but without tokens and data: `true` for the console; an object with a method `log` or `debug`;
+ *   or a function
+ * @property {boolean} [debugData] with `debug`, pass the message with its data as a second argument
  */
 
 /**
- * @typedef {Required<Omit<ClientOptions, "url" | "WebSocket">> & {
+ * @typedef {Required<Omit<ClientOptions, "url" | "WebSocket" | "debug" | "debugData">> & {
  *   WebSocket: typeof globalThis.WebSocket | undefined,
+ *   log: DebugLog | null,
  * }} Options
  */
 
@@ -68,6 +77,7 @@ export function withDefaults(options) {
     eventStreams: options.eventStreams ?? 2,
     eventQueue: options.eventQueue ?? 256,
     deltas: options.deltas ?? true,
+    log: DebugLog.of(options.debug, options.debugData),
   };
 }
 

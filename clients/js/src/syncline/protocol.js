@@ -1,6 +1,10 @@
 /** Constants of the native protocol (docs/protocol.md), for every transport. */
 
-/** @typedef {Record<string, any>} JsonObject a parsed JSON object */
+/**
+ * A parsed JSON object. An array is none, and neither is a Map: what can be iterated is not accepted.
+ *
+ * @typedef {Record<string, any> & { [Symbol.iterator]?: never }} JsonObject
+ */
 
 export const SUBPROTOCOL = "syncline.v1";
 

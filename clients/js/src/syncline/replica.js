@@ -3,20 +3,20 @@
 import { Backoff } from "./backoff.js";
 import { Emitter } from "./emitter.js";
 import { SynclineError } from "./errors.js";
+import { REPLICA_NAMES } from "./item-events.js";
 import { compareKeys } from "./part.js";
 import { ReplicaItems } from "./replica-items.js";
 import { Deferred, ignore, sleep } from "./timing.js";
 
 /** @import { CollectionSubscription } from "./collection-subscription.js" */
-/** @import { Item } from "./item.js" */
-/** @import { ItemAddedEvent, ItemChange, ItemRemovedEvent, ItemUpdatedEvent } from "./item-events.js" */
-/** @import { ObjectRemovedEvent } from "./object-events.js" */
+/** @import { Item, ItemId } from "./item.js" */
+/** @import { ItemChange, ReplicaEvents } from "./item-events.js" */
 /** @import { OpenObjects } from "./open-objects.js" */
 /** @import { Part } from "./part.js" */
 /** @import { JsonObject } from "./protocol.js" */
 
 /** Items in a page. */
-const PAGE_SIZE = 500;
+export const PAGE_SIZE = 500;
 
 /** Keys in a request, at most. */
 const KEYS_LIMIT = 256;
@@ -31,13 +31,8 @@ const DISCARDED = new SynclineError("the items are read again");
  * emitted after the replica has changed; not for what the first pages bring. After a break it
  * catches up, and announces the differences.
  *
- * @template {Item} I
- * @extends {Emitter<{
- *   itemAdded: ItemAddedEvent<I>,
- *   itemUpdated: ItemUpdatedEvent<I>,
- *   itemRemoved: ItemRemovedEvent,
- *   removed: ObjectRemovedEvent,
- * }>}
+ * @template {Item} [I=Item]
+ * @extends {Emitter<ReplicaEvents<I>>}
  */
 export class Replica extends Emitter {
   #objects;
@@ -64,9 +59,11 @@ export class Replica extends Emitter {
    *   read: (members: JsonObject, receive: (ok: JsonObject) => void) => Promise<void>,
    *   ids: "keys" | "indexes",
    *   onClose: () => void,
-   * }} owner `read` sends a request for a page; `ids` is its member with the keys of a part
+   *   opened?: JsonObject,
+   * }} owner `read` sends a request for a page; `ids` is its member with the keys of a part;
+   *   `opened`: the reply to an `open` of this part, with a first page
    */
-  constructor(objects, subscription, part, { read, ids, onClose }) {
+  constructor(objects, subscription, part, { read, ids, onClose, opened }) {
     super();
     this.#objects = objects;
     this.#subscription = subscription;
@@ -90,9 +87,18 @@ export class Replica extends Emitter {
       replica: this,
       known: (/** @type {string | number} */ id) =>
         part.has(id) ? this.#items.known(id) : undefined,
+      base: objects.options.deltas
+        ? (/** @type {string | number} */ id) => this.#items.base(id)
+        : undefined,
     };
     subscription.handles.add(this.#listener);
-    void this.#readAll();
+    // No event comes between the reply to `open` and this, so the page is as new as it says.
+    void this.#readAll(opened && this.#takePage(opened));
+  }
+
+  /** @internal @protected @override */
+  get names() {
+    return REPLICA_NAMES;
   }
 
   /** Resolved when all items are here; rejected if that cannot be. @returns {Promise<void>} */
@@ -110,19 +116,19 @@ export class Replica extends Emitter {
     return this.#items.size;
   }
 
-  /** @param {string | number} key the index of a list @returns {I | undefined} */
+  /** @param {ItemId<I>} key the index of a list @returns {I | undefined} */
   get(key) {
     return /** @type {I | undefined} */ (this.#items.get(key));
   }
 
-  /** @param {string | number} key */
+  /** @param {ItemId<I>} key */
   has(key) {
     return this.#items.get(key) !== undefined;
   }
 
-  /** The keys, or the indexes of a list, in order. @returns {(string | number)[]} */
+  /** The keys, or the indexes of a list, in order. @returns {ItemId<I>[]} */
   keys() {
-    return [...this.#items.keys()];
+    return /** @type {ItemId<I>[]} */ ([...this.#items.keys()]);
   }
 
   /** The items in the order of their keys. @returns {I[]} */
@@ -130,6 +136,7 @@ export class Replica extends Emitter {
     return /** @type {any} */ (this.#items.keys().map((key) => this.#items.get(key)));
   }
 
+  /** @returns {IterableIterator<I>} */
   [Symbol.iterator]() {
     return this.items()[Symbol.iterator]();
   }
@@ -183,21 +190,26 @@ export class Replica extends Emitter {
     this.#ready.reject(error);
   }
 
-  /** Read all pages, with retries, until a reset begins another walk (rules C26 and C27). */
-  async #readAll() {
+  /**
+   * Read all pages, with retries, until a reset begins another walk (rules C26 and C27).
+   *
+   * @param {string | number | null} [after] the key behind which to begin
+   */
+  async #readAll(after = null) {
     this.#walk = new AbortController();
     const { signal } = this.#walk;
     const { backoffInitial, backoffLimit } = this.#objects.options;
     const backoff = new Backoff(backoffInitial, backoffLimit);
-    /** @type {string | number | null} */
-    let after = null;
-    while (!signal.aborted && !this.#stop.signal.aborted) {
+    while (!this.#items.isComplete && !signal.aborted && !this.#stop.signal.aborted) {
       try {
+        if (after === null && this.#couldUseDeltas) {
+          after = await this.#openPage(signal);
+          continue;
+        }
         // The connection must have this part open before its pages are read.
         if (this.#subscription.isLost) await this.#objects.catchUp(this.#subscription);
         if (signal.aborted) return;
         after = await this.#readPage(after, signal);
-        if (after === null) return;
       } catch (error) {
         if (signal.aborted) return;
         // The right to read was taken away, for example: `removed` comes.
@@ -218,13 +230,42 @@ export class Replica extends Emitter {
     let next = null;
     const part = this.#part.members(this.#ids);
     await this.#read({ after, limit: PAGE_SIZE, ...part }, (ok) => {
-      if (signal.aborted) return;
-      next = ok.next;
-      const changes = this.#items.page(ok, this.#subscription.since);
-      for (const change of changes) this.#announce(change);
-      if (this.#items.isComplete) this.#ready.resolve();
+      if (!signal.aborted) next = this.#takePage(ok);
     });
     return next;
+  }
+
+  get #couldUseDeltas() {
+    return this.#objects.hasDeltas && this.#subscription.couldUseDeltas(this.#part);
+  }
+
+  /**
+   * Open the collection with deltas and with the first page.
+   *
+   * @param {AbortSignal} signal
+   * @returns {Promise<string | number | null>} as `#readPage`
+   */
+  async #openPage(signal) {
+    this.#items.ask();
+    /** @type {string | number | null} */
+    let next = null;
+    const receive = (/** @type {JsonObject} */ ok) => {
+      // After a reset the pages are read again (rule C26).
+      if (ok.items && !ok.reset && !signal.aborted) next = this.#takePage(ok);
+    };
+    await this.#objects.openPage(this.#subscription, PAGE_SIZE, receive, signal);
+    return next;
+  }
+
+  /**
+   * @param {JsonObject} ok a reply with a page
+   * @returns {string | number | null} the key that ends the page, if others follow
+   */
+  #takePage(ok) {
+    const changes = this.#items.page(ok, this.#subscription.since);
+    for (const change of changes) this.#announce(change);
+    if (this.#items.isComplete) this.#ready.resolve();
+    return ok.next;
   }
 
   /** Read the items that may have been removed without an event, one call at a time. */

@@ -3,12 +3,14 @@
 import { Data } from "./data.js";
 import { memberOf } from "./header.js";
 
+/** @import { ExpiryEvent, ObjectRemovedEvent } from "./object-events.js" */
 /** @import { JsonObject } from "./protocol.js" */
 
 /**
+ * @template {JsonObject} [T=JsonObject]
  * @typedef {object} MessagePublishedEvent
  * @property {"messagePublished"} type
- * @property {StreamMessage} message
+ * @property {StreamMessage<T>} message
  * @property {boolean} isLocal true if this client published it, through any of its handles
  */
 
@@ -18,7 +20,23 @@ import { memberOf } from "./header.js";
  * @property {number} count
  */
 
-/** A message of a stream; immutable. */
+/**
+ * Events of a stream, by name.
+ *
+ * @template {JsonObject} [T=JsonObject]
+ * @typedef {{
+ *   messagePublished: MessagePublishedEvent<T>,
+ *   missed: MessagesMissedEvent,
+ *   expiry: ExpiryEvent,
+ *   removed: ObjectRemovedEvent,
+ * }} StreamEvents
+ */
+
+/**
+ * A message of a stream; immutable.
+ *
+ * @template {JsonObject} [T=JsonObject] type of the data
+ */
 export class StreamMessage {
   #data;
 
@@ -37,9 +55,9 @@ export class StreamMessage {
     this.#data = data;
   }
 
-  /** The data; a copy that the caller may change. @returns {any} */
+  /** The data; a copy that the caller may change. @returns {T} */
   get data() {
-    return this.#data.copy();
+    return /** @type {T} */ (this.#data.copy());
   }
 
   /** Alias of `data`. */

@@ -6,21 +6,18 @@ import { Code, makeOp } from "./protocol.js";
 import { StreamMessage, mergeMessages } from "./stream-events.js";
 import { ignore } from "./timing.js";
 
-/** @import { ExpiryEvent, ObjectRemovedEvent } from "./object-events.js" */
 /** @import { OpenObjects } from "./open-objects.js" */
 /** @import { JsonObject } from "./protocol.js" */
-/** @import { MessagePublishedEvent, MessagesMissedEvent } from "./stream-events.js" */
+/** @import { StreamEvents } from "./stream-events.js" */
 /** @import { StreamSubscription } from "./stream-subscription.js" */
+
+const NAMES = /** @type {const} */ (["messagePublished", "missed", "expiry", "removed"]);
 
 /**
  * A stream: messages to all that have it open; nothing is stored. Made by `Client.stream`.
  *
- * @extends {Handle<StreamSubscription, {
- *   messagePublished: MessagePublishedEvent,
- *   missed: MessagesMissedEvent,
- *   expiry: ExpiryEvent,
- *   removed: ObjectRemovedEvent,
- * }>}
+ * @template {JsonObject} [T=JsonObject] type of the data of a message
+ * @extends {Handle<StreamSubscription, StreamEvents<T>>}
  */
 export class SyncStream extends Handle {
   /** The names of the events. */
@@ -38,6 +35,11 @@ export class SyncStream extends Handle {
     super(objects, subscription, mergeMessages);
   }
 
+  /** @internal @protected @override */
+  get names() {
+    return NAMES;
+  }
+
   /** @type {"stream"} */
   get type() {
     return "stream";
@@ -46,14 +48,14 @@ export class SyncStream extends Handle {
   /**
    * Send a message to all that have the stream open at this moment, this client among them.
    *
-   * @param {JsonObject} data
-   * @returns {Promise<StreamMessage>}
+   * @param {T} data
+   * @returns {Promise<StreamMessage<T>>}
    */
   async publishMessage(data) {
     const json = Json.data(data, this.objects.limits.message, Code.MESSAGE_INVALID_DATA);
     return this.#write("publish", { data: json }, ({ message }) => {
       this.subscription.published(message.sid);
-      return StreamMessage.parse(message, json.text);
+      return /** @type {StreamMessage<T>} */ (StreamMessage.parse(message, json.text));
     });
   }
 
