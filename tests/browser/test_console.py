@@ -248,6 +248,7 @@ async def test_keys_and_what_a_key_may_not(server: RunningServer, browsing: Brow
     secret = await console.dialog.get_by_label("Secret").input_value()
     key = await console.dialog.get_by_label("SID").input_value()
     await console.dialog.get_by_role("button", name="Done").click()
+    await expect(console.page.locator("dialog")).to_have_count(0)
     assert secret not in await console.page.content()
 
     other = await Console.open(browsing, server, (key, secret), "#/keys")

@@ -55,7 +55,9 @@ def test_nothing_that_the_page_loads_may_run_code_of_others_or_be_framed(
             assert "default-src 'none'; script-src 'self'" in policy
             assert "frame-ancestors 'none'" in policy
             assert "require-trusted-types-for 'script'" in policy
-            assert not re.search(r"<script>|<style>| on\w+=\"| style=|https?://(?!www\.w3\.org/)[a-z]", reply.text)
+            assert not re.search(
+                r"<script>|<style>| on\w+=\"| style=|https?://(?!www\.w3\.org/)[a-z]", reply.text
+            )
         imports = re.findall(r'(?:from |src=|href=)"((?:\./|/)[^"]+\.(?:js|css))"', reply.text)
         waiting.extend({urljoin(path, each) for each in imports} - seen)
     assert {"/console/console.js", "/console/parts.css", "/syncline/sse.js"} < seen
