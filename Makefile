@@ -44,6 +44,7 @@ lint: install node ## Check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	for client in js react vue svelte; do node_modules/.bin/tsc -p clients/$$client; done
+	node_modules/.bin/tsc -p server
 	node_modules/.bin/tsc -p tests/types
 
 format: install ## Rewrite the sources in the style that lint checks

@@ -92,6 +92,7 @@ def _first_steps(settings: Settings, url: str) -> list[str]:
         "A token": f"syncline token --identity alice{found}",
         "A document": f"syncline doc set{reached} lobby '{{\"players\": 1}}'",
         "See it change": f"syncline doc watch{reached} lobby",
+        **({"Console": f"{url}/console"} if settings.has_console else {}),
     }
     width = max(map(len, steps))
     return ["", *(f"  {name:<{width}}  {text}" for name, text in steps.items())]
