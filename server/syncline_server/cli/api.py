@@ -39,7 +39,8 @@ def http_client(
     """
 
     def authorize(request: httpx2.Request) -> httpx2.Request:
-        request.headers["Authorization"] = access.authorization
+        if access.has_login:
+            request.headers["Authorization"] = access.authorization
         return request
 
     with make_client(

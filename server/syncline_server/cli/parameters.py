@@ -17,7 +17,18 @@ from syncline_server.auth.authenticator import IDENTITY_LENGTH
 from syncline_server.auth.reserved_identities import RESERVED, is_reserved
 from syncline_server.config.credentials import KEY_SID
 
-__all__ = ["Address", "Authority", "Identity", "ItemId", "JsonData", "KeySid", "Url", "check_set"]
+__all__ = [
+    "Address",
+    "Authority",
+    "Identity",
+    "ItemId",
+    "JsonData",
+    "KeySid",
+    "Number",
+    "PatchData",
+    "Url",
+    "check_set",
+]
 
 
 class Identity(click.ParamType[str]):
@@ -118,6 +129,46 @@ class JsonData(click.ParamType[JsonObject]):
         if not isinstance(data, dict):
             self.fail("The data must be a JSON object.", param, ctx)
         return data
+
+
+class PatchData(click.ParamType[JsonObject | list[Any]]):
+    """A merge patch (an object) or a JSON patch (an array), given as `JsonData` is."""
+
+    name = "json"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> JsonObject | list[Any]:
+        if isinstance(value, dict | list):
+            return value
+        try:
+            patch = jsondata.parse(_text(value), "The patch")
+        except Refusal as refusal:
+            self.fail(refusal.message, param, ctx)
+        except OSError as error:
+            self.fail(f"{value[1:]} cannot be read: {error.strerror}.", param, ctx)
+        if not isinstance(patch, dict | list):
+            self.fail("The patch must be a JSON object or an array of operations.", param, ctx)
+        return patch
+
+
+class Number(click.ParamType[int | float]):
+    """A number, as JSON has it."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | float:
+        if isinstance(value, int | float):
+            return value
+        try:
+            number = jsondata.parse(value, "The number")
+        except Refusal:
+            number = None
+        if not isinstance(number, int | float) or isinstance(number, bool):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
 
 
 def _text(value: str) -> str | bytes:

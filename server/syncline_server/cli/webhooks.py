@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
 
 import click
 import httpx2
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from syncline import JsonObject
 from syncline_protocol.objects import TYPES
@@ -19,8 +15,10 @@ from syncline_protocol.objects import TYPES
 from .access import Access
 from .access_options import with_account_login
 from .api import Collection, http_client
-from .failures import printable
-from .output import show_counts, show_line
+from .help import Group
+from .listings import limit_option, limited
+from .output import show_counts, show_pages
+from .questions import confirm, yes_option
 
 __all__ = ["webhooks"]
 
@@ -43,7 +41,7 @@ class ParkedWebhooks(Collection):
         self._call("DELETE", self._path_of(webhook))
 
 
-@click.group()
+@click.group(cls=Group)
 def webhooks() -> None:
     """List, replay or delete the parked webhooks of a service.
 
@@ -53,16 +51,12 @@ def webhooks() -> None:
 
 
 @webhooks.command("list")
+@limit_option
 @with_account_login
-def list_(access: Access) -> None:
+def list_(access: Access, limit: int | None) -> None:
     """List parked webhooks, the oldest first."""
     with _parked(access) as parked:
-        if sys.stdout.isatty():
-            Console().print(_table(parked.pages(PAGE_SIZE)))
-        else:
-            for page in parked.pages(PAGE_SIZE):
-                for webhook in page:
-                    show_line(webhook)
+        show_pages(_COLUMNS, limited(parked.pages(PAGE_SIZE), limit))
 
 
 ids_argument = click.argument("ids", metavar="[ID]...", nargs=-1)
@@ -82,11 +76,14 @@ def replay(access: Access, ids: tuple[str, ...], every: bool) -> None:
 @webhooks.command()
 @ids_argument
 @all_option
+@yes_option
 @with_account_login
-def drop(access: Access, ids: tuple[str, ...], every: bool) -> None:
+def drop(access: Access, ids: tuple[str, ...], every: bool, yes: bool) -> None:
     """Delete parked webhooks permanently."""
     with _parked(access) as parked:
-        show_counts({"dropped": _each(parked.drop, _chosen(parked, ids, every))})
+        chosen = _chosen(parked, ids, every)
+        confirm(f"Delete {len(chosen)} parked webhook{'' if len(chosen) == 1 else 's'}?", yes)
+        show_counts({"dropped": _each(parked.drop, chosen)})
 
 
 @contextmanager
@@ -111,25 +108,6 @@ def _each(change: Callable[[str], None], ids: list[str]) -> int:
     return len(ids)
 
 
-def _table(pages: Iterable[Iterable[JsonObject]]) -> Table:
-    table = Table("id", "event", "of", "happened", "attempts", "reason", box=None)
-    for page in pages:
-        for webhook in page:
-            table.add_row(*(Text(printable(cell), overflow="fold") for cell in _row(webhook)))
-    return table
-
-
-def _row(webhook: JsonObject) -> list[str]:
-    return [
-        webhook["id"],
-        webhook["event_type"],
-        _subject_of(webhook["parameters"]),
-        webhook["date_created"],
-        str(webhook["attempts"]),
-        webhook["reason"],
-    ]
-
-
 def _subject_of(parameters: JsonObject) -> str:
     """The object of the event, with the item, or the identity that connected or left."""
     for type_ in (each.name.capitalize() for each in TYPES):
@@ -138,3 +116,14 @@ def _subject_of(parameters: JsonObject) -> str:
             item = parameters.get("ItemKey") or parameters.get("ItemIndex")
             return str(name) if item is None else f"{name}, item {item}"
     return str(parameters["Identity"])
+
+
+_COLUMNS = {
+    "id": lambda webhook: webhook["id"],
+    "event": lambda webhook: webhook["event_type"],
+    "of": lambda webhook: _subject_of(webhook["parameters"]),
+    "happened": lambda webhook: webhook["date_created"],
+    "attempts": lambda webhook: str(webhook["attempts"]),
+    "reason": lambda webhook: webhook["reason"],
+}
+"""Columns of the listing of parked webhooks."""

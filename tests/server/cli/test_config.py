@@ -109,5 +109,6 @@ def test_the_first_start_says_what_to_do_next(fresh_server: StartServer) -> None
 
     assert lines[1].split() == ["REST", "API", f"{server.url}/docs"]
     assert "credentials.json" in lines[2]
-    assert f"--url {server.url}" in lines[4]
+    assert f"--data-dir {server.data_dir}" in lines[4]
+    assert "--url" not in lines[4]
     assert server.credentials.auth_token not in "".join(lines)

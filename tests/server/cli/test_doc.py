@@ -59,7 +59,7 @@ def test_a_name_that_means_something_in_a_path_is_still_a_name(
     created = command("doc", "set", "--", name, "{}").value
     assert created["unique_name"] == name
     assert command("doc", "get", "--", name).value == created
-    assert command("doc", "rm", "--", name).value == {"removed": name}
+    assert command("doc", "rm", "--yes", "--", name).value == {"removed": name}
     assert command("doc", "get", created["sid"]).status == 1
 
 
@@ -122,7 +122,7 @@ def test_if_match_writes_only_over_that_revision(command: CommandLine, name: str
     for stale in (
         command("doc", "set", name, '{"n": 3}', "--if-match", first),
         command("doc", "update", name, '{"n": 3}', "--if-match", first),
-        command("doc", "rm", name, "--if-match", first),
+        command("doc", "rm", name, "--yes", "--if-match", first),
     ):
         assert (stale.status, stale.out) == (1, "")
         assert stale.err.endswith("(code 54103, status 412)\n")
@@ -150,7 +150,7 @@ def test_update_sets_top_level_keys(command: CommandLine, name: str) -> None:
 
 def test_rm_removes(command: CommandLine, name: str) -> None:
     command("doc", "set", name, "{}")
-    assert command("doc", "rm", name).value == {"removed": name}
+    assert command("doc", "rm", name, "--yes").value == {"removed": name}
     assert command("doc", "get", name).status == 1
 
 
@@ -198,7 +198,7 @@ def test_a_basic_login_writes_as_system(
     assert command("doc", "set", name, "{}").value["updated_by"] == "system"
     assert command("doc", "update", name, '{"a": 1}').value["data"] == {"a": 1}
     assert name in [listed["unique_name"] for listed in command("doc", "ls").lines]
-    assert command("doc", "rm", name).status == 0
+    assert command("doc", "rm", name, "--yes").status == 0
 
 
 def test_the_data_directory_of_a_local_server_does(
