@@ -160,7 +160,13 @@ def resolve_if_known(url: str, data_dir: Path | None, environ: Mapping[str, str]
         return Access(url=url, service="default")
 
 
-def resolve_owner(url: str, data_dir: Path | None, environ: Mapping[str, str]) -> Access:
+def resolve_owner(
+    url: str,
+    data_dir: Path | None,
+    environ: Mapping[str, str],
+    *,
+    service: str | None = None,
+) -> Access:
     """The account's Basic login: only the account may manage API keys. Arguments as in `resolve`.
 
     Raises:
@@ -168,14 +174,15 @@ def resolve_owner(url: str, data_dir: Path | None, environ: Mapping[str, str]) -
     """
     account, auth_token = (environ.get(name) for name in _ACCOUNT_VARIABLES)
     if account and auth_token:
-        return Access(url=url, service="default", basic=(account, auth_token))
+        return Access(url=url, service=service or "default", basic=(account, auth_token))
     stored = _stored_credentials(url, data_dir)
     if stored is None:
         raise click.UsageError(
             "this command needs the account's own login: set SYNCLINE_ACCOUNT_SID and "
             "SYNCLINE_AUTH_TOKEN, or give a local server's data directory with --data-dir."
         )
-    return Access(url=url, service="default", basic=(stored.account_sid, stored.auth_token))
+    login = stored.account_sid, stored.auth_token
+    return Access(url=url, service=service or "default", basic=login)
 
 
 def _minter(credentials: Credentials, identity: str, service: str) -> Callable[[], str]:

@@ -34,6 +34,7 @@ __all__ = [
     "with_account_login",
     "with_any_login",
     "with_owner_login",
+    "with_owner_service",
     "with_services_login",
 ]
 
@@ -63,6 +64,11 @@ def with_any_login(command: Callable[..., None]) -> Callable[..., None]:
 def with_owner_login(command: Callable[..., None]) -> Callable[..., None]:
     """Like `with_access`, for commands that only the account may run: no token, no identity."""
     return _add_options(command, resolve_owner, ("url", "data_dir", "ca_cert"))
+
+
+def with_owner_service(command: Callable[..., None]) -> Callable[..., None]:
+    """Like `with_owner_login`, for commands on one service."""
+    return _add_options(command, resolve_owner, ("url", "service", "data_dir", "ca_cert"))
 
 
 def _add_options(

@@ -21,6 +21,8 @@ CHANGES = 8
 
 Body = Mapping[str, Any]
 
+_TYPES = ("list", "map", "stream")
+
 _SIGNS = {"added": "+", "updated": "~", "removed": "-"}
 
 _ABSENT = object()

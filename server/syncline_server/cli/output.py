@@ -28,6 +28,7 @@ __all__ = [
     "show_items",
     "show_line",
     "show_members",
+    "show_next",
     "show_objects",
     "show_pages",
     "show_removal",
@@ -118,7 +119,7 @@ def show_event(name: str, document: Body, before: Any = None, *, full: bool = Tr
         full: in a table, print all properties instead of a line with what has changed.
     """
     if output_format() != "table":
-        _show_next({"event": name, "document": document})
+        show_next({"event": name, "document": document})
     elif full:
         _show_heading(name)
         _console().print(_details(document))
@@ -129,7 +130,7 @@ def show_event(name: str, document: Body, before: Any = None, *, full: bool = Tr
 def show_members(name: str, members: Body, *, full: bool = True) -> None:
     """Print an event of a watched list, map or stream; arguments as in `show_event`."""
     if output_format() != "table":
-        _show_next({"event": name, **members})
+        show_next({"event": name, **members})
         return
     if not full:
         for line in object_lines(members):
@@ -193,7 +194,7 @@ def show_line(value: Any) -> None:
         click.echo(_encoded(value), nl=False)
 
 
-def _show_next(event: Body) -> None:
+def show_next(event: Body) -> None:
     """Print one of several values: in YAML they are documents of one stream."""
     if output_format() == "yaml":
         click.echo("---")

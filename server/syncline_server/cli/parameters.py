@@ -6,6 +6,7 @@ import ssl
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -20,6 +21,7 @@ from syncline_server.config.credentials import KEY_SID
 __all__ = [
     "Address",
     "Authority",
+    "HttpUrl",
     "Identity",
     "ItemId",
     "JsonData",
@@ -89,6 +91,22 @@ class Url(click.ParamType[str]):
             Server.parse(value)
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
+        return str(value)
+
+
+class HttpUrl(click.ParamType[str]):
+    """The URL of a receiver of webhooks."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            parts = urlsplit(value)
+            _ = parts.port  # raises if the port is not a number
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            self.fail(f"{value!r} must be http(s)://host/path, without a login.", param, ctx)
         return str(value)
 
 

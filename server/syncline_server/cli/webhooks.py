@@ -1,4 +1,4 @@
-"""`syncline webhooks`: lists, replays and deletes parked webhooks."""
+"""`syncline webhooks`: parked webhooks; and, from other files, `listen` and `trigger`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from urllib.parse import quote
 import click
 import httpx2
 
-from syncline import JsonObject
-from syncline_protocol.objects import TYPES
-
 from .access import Access
 from .access_options import with_account_login
 from .api import Collection, http_client
@@ -19,6 +16,9 @@ from .help import Group
 from .listings import limit_option, limited
 from .output import show_counts, show_pages
 from .questions import confirm, yes_option
+from .webhook_listen import listen
+from .webhook_subjects import subject_of
+from .webhook_trigger import trigger
 
 __all__ = ["webhooks"]
 
@@ -41,13 +41,25 @@ class ParkedWebhooks(Collection):
         self._call("DELETE", self._path_of(webhook))
 
 
-@click.group(cls=Group)
+@click.group(
+    cls=Group,
+    examples=(
+        "syncline webhooks listen --forward-to http://127.0.0.1:3000/sync",
+        "syncline webhooks trigger document_updated http://127.0.0.1:3000/sync",
+        "syncline webhooks list",
+        "syncline webhooks replay --all",
+    ),
+)
 def webhooks() -> None:
-    """List, replay or delete the parked webhooks of a service.
+    """Receive or test webhooks; list, replay or delete those that are parked.
 
     A webhook is parked when its delivery was given up. The server and the credentials are
     found as for `syncline doc`; tokens are not accepted.
     """
+
+
+webhooks.add_command(listen)
+webhooks.add_command(trigger)
 
 
 @webhooks.command("list")
@@ -108,20 +120,10 @@ def _each(change: Callable[[str], None], ids: list[str]) -> int:
     return len(ids)
 
 
-def _subject_of(parameters: JsonObject) -> str:
-    """The object of the event, with the item, or the identity that connected or left."""
-    for type_ in (each.name.capitalize() for each in TYPES):
-        name = parameters.get(f"{type_}UniqueName") or parameters.get(f"{type_}Sid")
-        if name is not None:
-            item = parameters.get("ItemKey") or parameters.get("ItemIndex")
-            return str(name) if item is None else f"{name}, item {item}"
-    return str(parameters["Identity"])
-
-
 _COLUMNS = {
     "id": lambda webhook: webhook["id"],
     "event": lambda webhook: webhook["event_type"],
-    "of": lambda webhook: _subject_of(webhook["parameters"]),
+    "of": lambda webhook: subject_of(webhook["parameters"]),
     "happened": lambda webhook: webhook["date_created"],
     "attempts": lambda webhook: str(webhook["attempts"]),
     "reason": lambda webhook: webhook["reason"],

@@ -13,7 +13,7 @@ from support.limits import WAIT_LIMIT
 from support.receiver import Answer, Receiver
 from support.server import RunningServer, clean_environ
 from support.terminal import on_terminal
-from syncline_server.cli.webhooks import _subject_of
+from syncline_server.cli.webhook_subjects import subject_of
 
 COUNT = 3
 
@@ -137,4 +137,4 @@ async def test_on_a_terminal_they_are_a_table(
     ],
 )
 def test_what_an_event_is_of(parameters: dict[str, str], shown: str) -> None:
-    assert _subject_of({"Identity": "alice", **parameters}) == shown
+    assert subject_of({"Identity": "alice", **parameters}) == shown
