@@ -9,7 +9,8 @@ COPY protocol protocol
 COPY server server
 COPY tools tools
 COPY clients clients
-RUN python -m build --wheel --no-isolation \
+RUN python -m build --wheel --no-isolation --outdir dist . \
+    && python -m build --wheel --no-isolation --outdir dist server \
     && /opt/syncline/bin/pip install --no-cache-dir --no-deps dist/*.whl
 
 FROM python:3.12-slim

@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PIP_INSTALL := $(PIP) install --require-hashes
 # Extras stay: pip would look for `coverage[toml]` apart from a pinned `coverage`, and take a newer one.
 UV_COMPILE := uv pip compile --quiet --no-strip-extras --generate-hashes --universal --python-version 3.11 \
-	--no-emit-index-url --custom-compile-command "make requirements"
+	--no-emit-index-url --no-emit-package syncline --custom-compile-command "make requirements"
 
 # One process more than there are cores, because tests wait a good part of their time. The tests of one file share
 # their servers, and so one process.
@@ -43,7 +43,7 @@ lint: install node ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	node_modules/.bin/tsc -p clients/js
+	for client in js react vue svelte; do node_modules/.bin/tsc -p clients/$$client; done
 	node_modules/.bin/tsc -p tests/types
 
 format: install ## Rewrite the sources in the style that lint checks
@@ -76,34 +76,37 @@ bench: node .venv/.bench bench/node_modules/.installed ## Compare with floors an
 	@$(MAKE) --no-print-directory -C bench
 	@$(BIN)/python -m bench.harness $(ARGS)
 
-build: install ## Build the wheel and the source distribution into dist/
+build: install ## Build the wheels and the source distributions, of the client and of the server, into dist/
 	rm -rf dist
-	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	$(BIN)/python -m build --no-isolation --outdir dist server
 
-build-npm: node ## Build the npm package of the browser client, its tarball into dist/
+build-npm: node ## Build the npm packages of the browser client, the bindings and the helper for tests, their tarballs into dist/
 	mkdir -p dist
-	cd clients/js && npm pack --no-update-notifier --pack-destination ../../dist
+	cd clients && for client in js react vue svelte testing; do npm pack ./$$client --no-update-notifier --pack-destination ../dist; done
 
-check-wheel: build ## Install the wheel in a clean environment and serve the demo from it
+check-wheel: build ## Install the wheels in a clean environment and serve the demo from them
 	scripts/check-wheel dist/*.whl
 
 requirements: ## Compile the requirements files again, keeping versions that still fit (needs uv)
-	$(UV_COMPILE) pyproject.toml --extra server --extra otel --extra socks --group dev -o requirements/dev.txt
-	$(UV_COMPILE) pyproject.toml --extra server -c requirements/dev.txt -o requirements/runtime.txt
-	$(UV_COMPILE) pyproject.toml --extra server --group bench -c requirements/dev.txt -o requirements/bench.txt
+	$(UV_COMPILE) pyproject.toml server/pyproject.toml --extra otel --extra socks --group dev -o requirements/dev.txt
+	$(UV_COMPILE) server/pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
+	$(UV_COMPILE) server/pyproject.toml --group bench -c requirements/dev.txt -o requirements/bench.txt
 	$(UV_COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 
 clean: ## Remove everything that can be built again
-	rm -rf .venv node_modules bench/node_modules bench/build docs/node_modules docs/build docs/reference/javascript dist clients/js/dist clients/js/types .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv node_modules bench/node_modules bench/build docs/node_modules docs/build docs/reference/javascript dist clients/*/dist clients/*/types .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(BIN)/python:
 	@scripts/create-venv .venv
 
-.venv/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml \
-		protocol/syncline_protocol/__init__.py | $(BIN)/python
+.venv/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml server/pyproject.toml \
+		server/hatch_build.py protocol/syncline_protocol/__init__.py | $(BIN)/python
 	@echo "Installing Syncline into .venv"
 	@$(PIP_INSTALL) -r requirements/runtime.txt -r requirements/build.txt
+	@# In two steps: before the server was a package of its own, the command `syncline` belonged to the first, whose old version pip removes.
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(PIP) install --no-deps --no-build-isolation --editable server
 	@touch $@
 
 .venv/.development: requirements/dev.txt .venv/.runtime

@@ -247,10 +247,10 @@ async def run(server: Server, size: int, subscribers: int, deltas: bool) -> Run:
     room = Room(server, deltas)
     await room.open(subscribers, f"board-{random.getrandbits(64):x}", board.data)
     events = EVENTS[subscribers]
-    began = _cpu(server.process.pid)
+    began = cpu_of(server.process.pid)
     for _ in range(events):
         await room.write(board.edit())
-    spent = _cpu(server.process.pid) - began
+    spent = cpu_of(server.process.pid) - began
     room.close()
     received = statistics.mean(reader.size for reader in room.readers) / events
     return Run(received, spent / events, room.readers[0].messages[1:])
@@ -283,7 +283,7 @@ def javascript_client(messages: list[bytes]) -> float:
     )
 
 
-def _cpu(process_id: int) -> float:
+def cpu_of(process_id: int) -> float:
     """CPU microseconds of all threads of a process."""
     threads = Path(f"/proc/{process_id}/task").iterdir()
     return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e3
@@ -298,11 +298,13 @@ async def measured(server: Server, rounds: int) -> list[str]:
                 [await run(server, size, subscribers, deltas) for deltas in (False, True)]
                 for _ in range(rounds)
             ]
-            lines += _rows(size, subscribers, pairs)
+            lines += rows_of(size, subscribers, pairs)
     return lines
 
 
-def _rows(size: int, subscribers: int, pairs: list[list[Run]]) -> list[str]:
+def rows_of(size: int, subscribers: int, pairs: list[list[Run]]) -> list[str]:
+    """The lines of the table for one size and number of subscribers."""
+
     def row(what: str, figure: Callable[[Run], float], rounds: int) -> str:
         figures = [[figure(way) for way in pair] for pair in pairs[:rounds]]
         whole, delta = (statistics.median(ways) for ways in zip(*figures, strict=True))
@@ -316,7 +318,7 @@ def _rows(size: int, subscribers: int, pairs: list[list[Run]]) -> list[str]:
         row("server, us an event", lambda each: each.server, len(pairs)),
         row("server, us a delivery", lambda each: each.server / subscribers, len(pairs)),
     ]
-    if subscribers == 1:
+    if subscribers == 1 and pairs[0][0].messages:
         rows += [
             row("Python client, us an event", lambda each: python_client(each.messages), 1),
             row("browser client, us an event", lambda each: javascript_client(each.messages), 1),

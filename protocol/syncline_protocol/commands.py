@@ -62,7 +62,11 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Open(Command):
-    """Fetch or create an object and subscribe. `data` is that of a new object."""
+    """Fetch or create an object and subscribe. `data` is that of a new object.
+
+    Attributes:
+        deltas: True if the client takes deltas of this object, where its connection takes any.
+    """
 
     verb = "open"
     _: KW_ONLY
@@ -71,6 +75,7 @@ class Open(Command):
     ttl: int | None = None
     revision: int | None = None
     op: str | None = None
+    deltas: bool = True
 
 
 @dataclass(frozen=True, slots=True)

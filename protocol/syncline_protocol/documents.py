@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 from .commands import Write
-from .objects import Event, Header
+from .objects import DeltaState, Event, Header
 
 __all__ = [
     "Document",
@@ -54,9 +54,9 @@ class Updated(Event):
         return self
 
     @property
-    def delta_data(self) -> bytes:
-        """The new data."""
-        return self.data
+    def delta_states(self) -> tuple[DeltaState]:
+        """As in `Event`: a delta begins from the revision before."""
+        return (DeltaState(None, self.revision, self.data, self.previous),)
 
 
 @dataclass(frozen=True, slots=True)

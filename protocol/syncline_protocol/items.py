@@ -8,13 +8,13 @@ indexes. Protocols show an index as an integer.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import Enum
 from typing import Self
 
 from .commands import Command, Open, Write
 from .documents import PatchBody
-from .objects import Event
+from .objects import NO_BASE, Base, DeltaState, Event
 
 __all__ = [
     "ABSENT",
@@ -119,10 +119,12 @@ class ItemsChanged(Event):
     Attributes:
         revision: that of the last change.
         expires_ms: when the collection expires; None for never. A write of an item can set it.
+        bases: by key, what a delta of an item begins from; None for no item.
     """
 
     changes: tuple[Change, ...]
     expires_ms: int | None = None
+    bases: dict[str, Base] | None = field(default=None, repr=False, compare=False)
 
     @property
     def header(self) -> Self:
@@ -176,7 +178,33 @@ class ItemsChanged(Event):
             trace=self.trace,
             changes=changes,
             expires_ms=self.expires_ms,
+            bases=self.bases,
         )
+
+    @property
+    def delta_states(self) -> Iterable[DeltaState]:
+        """As in `Event`. The delta of an item names the revision that it begins from."""
+        for each in self.changes:
+            is_there = each.kind is not ChangeKind.REMOVED
+            base = None if each.kind is ChangeKind.UPDATED else NO_BASE
+            data = each.item.data if is_there else None
+            yield DeltaState(each.item.key, each.item.revision, data, base)
+
+    def attach_base(self, item: str | None, base: Base) -> None:
+        """As in `Event`."""
+        if item is not None:
+            self.bases = self.bases or {}
+            self.bases[item] = base
+
+    def base_of(self, change: Change) -> Base | None:
+        """What a delta of a change begins from; None if it is sent as a whole."""
+        if self.bases is None or change.kind is not ChangeKind.UPDATED:
+            return None
+        return self.bases.get(change.item.key)
+
+    def has_delta_for(self, revision: int) -> bool:
+        """As in `Event`: whether the client has the item at that revision, only it knows."""
+        return self.bases is not None
 
     def after_loss(self) -> ItemsReset:
         """As in `Event`: the lost writes may be of items that this event does not name."""
@@ -333,11 +361,14 @@ class OpenCollection(Open):
     Attributes:
         items: the page of items to read in the same step; None for none.
         part: the items to subscribe to, and to read; None for all.
+        deltas: as in `Open`. It is asked for each time, because only a client that keeps the items
+            can use deltas of them.
     """
 
     _: KW_ONLY
     items: ItemQuery | None = None
     part: Part | None = None
+    deltas: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def find_fault(value: Any, depth_limit: int) -> Fault | None:
             del path[-1:]
             continue
         key, item = entry
-        reason = _fault_of_key(key)
+        reason = _fault_of_key(key) if isinstance(trail[-1][0], dict) else None
         if reason is not None:
             return Fault(tuple(path), reason)
         reason = _fault_of(item)
@@ -120,8 +120,8 @@ def _members(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _fault_of_key(key: Any) -> str | None:
-    # Python's encoder converts keys of the other types to strings.
-    if not isinstance(key, str | int | float | None):
+    # Python's encoder converts some types of keys to strings, in silence.
+    if not isinstance(key, str):
         return f"it has a key of the type {type(key).__name__}; keys must be strings"
     half = find_surrogate(key) if isinstance(key, str) else None
     return None if half is None else f"it has a key with {half}, which UTF-8 cannot carry"

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
+
+from . import deltas
 
 __all__ = [
     "DOCUMENT",
     "LIST",
     "MAP",
+    "NO_BASE",
     "STREAM",
     "SYSTEM",
     "TYPES",
     "Base",
+    "DeltaState",
     "Event",
     "ExpiryChanged",
     "Header",
@@ -122,16 +126,51 @@ class NameAndExpiry(Protocol):
     def expires_ms(self) -> int | None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Base:
     """Data that a delta begins from.
 
     Attributes:
         record_outcome: called with True if the delta was worth sending, else with False.
+        revision: the revision that has the data.
     """
 
     data: bytes
     record_outcome: Callable[[bool], None]
+    revision: int = 0
+    _is_compared: bool = field(default=False, init=False, repr=False)
+    _delta: deltas.Delta | None = field(default=None, init=False, repr=False)
+
+    def delta_to(self, data: bytes) -> deltas.Delta | None:
+        """The delta from here to the data of the event; None if it is not worth sending.
+
+        Computed once, for the event and all parts of it that are encoded apart.
+        """
+        if not self._is_compared:
+            self._is_compared = True
+            self._delta = deltas.between(self.data, data)
+            self.record_outcome(self._delta is not None)
+        return self._delta
+
+
+class DeltaState(NamedTuple):
+    """What a change leaves, of an object or of one of its items, for the next delta to begin from.
+
+    Attributes:
+        item: key of the item; None for the object as a whole.
+        data: None if it was removed.
+        base: the revision that the delta to this state must begin from; None for any earlier one,
+            `NO_BASE` for none.
+    """
+
+    item: str | None
+    revision: int
+    data: bytes | None
+    base: int | None
+
+
+NO_BASE = -1
+"""As `DeltaState.base`: the state is always sent as a whole."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -238,9 +277,17 @@ class Event:
         return None
 
     @property
-    def delta_data(self) -> bytes | None:
-        """The data from which the next event's delta can begin; None for events without deltas."""
+    def delta_states(self) -> Iterable[DeltaState] | None:
+        """What the event leaves for later deltas to begin from; None if it ends what is known."""
         return None
+
+    def attach_base(self, item: str | None, base: Base) -> None:
+        """Let a delta begin from `base`; `item` as in `DeltaState`. Call before it is encoded."""
+        self.base = base
+
+    def has_delta_for(self, revision: int) -> bool:
+        """True if a client that has all up to `revision` may receive a delta."""
+        return self.base is not None and self.previous == revision
 
     def encoded(self, encode: Callable[[Any], bytes]) -> bytes:
         """Return `encode(self)`; computed once per `encode` and shared by all subscribers."""
@@ -271,6 +318,11 @@ class ExpiryChanged(Event):
     def conflation_key(self) -> Hashable:
         """The object: only its newest expiry counts."""
         return (self.sid, None)
+
+    @property
+    def delta_states(self) -> Iterable[DeltaState]:
+        """As in `Event`: all data stays as it is."""
+        return ()
 
     @property
     def replayable(self) -> int:

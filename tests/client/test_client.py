@@ -87,7 +87,7 @@ class TestDocument:
     ) -> None:
         async with connect(server.url, token=server.token()) as client:
             with pytest.raises((InvalidRequest, NotFound)) as refused:
-                await client.document(**arguments)  # type: ignore[arg-type]
+                await client.document(**arguments)  # type: ignore[call-overload]
             assert isinstance(refused.value, RequestError)
             assert refused.value.code in (code, 54300)
             assert await client.document()
@@ -158,7 +158,7 @@ class TestClient:
 
     def test_there_is_one_event(self, client: Client) -> None:
         with pytest.raises(ValueError, match="state"):
-            client.on("updated", print)  # type: ignore[arg-type]
+            client.on("updated", print)  # type: ignore[call-overload]
 
     async def test_a_request_without_a_reply_times_out(self) -> None:
         async with (

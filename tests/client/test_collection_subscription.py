@@ -1,4 +1,4 @@
-"""What a replica of a collection holds and announces, case by case (rules C23 to C28)."""
+"""What a replica of a collection holds and announces, case by case (rules C23 to C33)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import orjson
 from support.vectors import each
 from syncline.collection_listener import Listener
 from syncline.collection_subscription import CollectionSubscription
-from syncline.header import Header
+from syncline.header import Header, JsonObject
 from syncline.item import Item
 from syncline.item_events import ItemAdded, ItemEvent, ItemRemoved, ItemUpdated, Reset
 from syncline.item_types import MAP
 from syncline.object_events import ExpiryChanged
 from syncline.part import WHOLE
 from syncline.replica_items import ReplicaItems
+from syncline_protocol.canonical import digest
 
 SID = "MP" + "0a" * 16
 
@@ -61,8 +62,16 @@ def item(key: str, revision: int) -> dict[str, Any]:
     }
 
 
-def change(kind: str, key: str, revision: int) -> dict[str, Any]:
-    return {"kind": kind, **item(key, revision)}
+def change(kind: str, key: str, revision: int, *base: Any) -> dict[str, Any]:
+    """A change in a message; with a base as a delta."""
+    body = {"kind": kind, **item(key, revision)}
+    if base:
+        made = {} if base[1:] else body["data"]
+        operations = [{"op": "replace", "path": "/at", "value": revision}]
+        delta = {"operations": operations, "digest": digest(made)}
+        del body["data"]
+        body |= {"previous_revision": str(base[0]), "delta": delta}
+    return body
 
 
 class Scenario:
@@ -89,7 +98,14 @@ class Scenario:
         self.announced, self.expiries = [], []
         getattr(self, f"_{step['do']}")(step)
 
-    def show(self, event: ItemEvent[str]) -> None:
+    @property
+    def takes_deltas(self) -> bool:
+        return True
+
+    def known(self, key: str) -> Item[JsonObject, str] | None:
+        return self.items.known(key)
+
+    def show(self, event: ItemEvent[JsonObject, str]) -> None:
         self.items.show(event)
 
     def confirm(self, orders: Mapping[str, int], since: int, complete_to: int | None) -> None:
@@ -104,7 +120,7 @@ class Scenario:
             at = None if expires is None else int((expires - EPOCH).total_seconds())
             self.expiries.append([int(event.revision), at])
 
-    def _announce(self, event: ItemAdded[str] | ItemUpdated[str] | ItemRemoved[str]) -> None:
+    def _announce(self, event: ItemEvent[JsonObject, str]) -> None:
         kind = event.name.removeprefix("item_")
         is_local = event.is_local
         self.announced.append([kind, event.key, event.order, is_local])
@@ -143,7 +159,8 @@ class Scenario:
 
     def _resume(self, step: dict[str, Any]) -> None:
         members, receive = self.subscription.reopening()
-        assert members == {"revision": str(self.subscription.since), "items": False}
+        since = str(self.subscription.since)
+        assert members == {"revision": since, "items": False, "deltas": True}
         ok: dict[str, Any] = {"map": header_of(step)}
         if step.get("reset"):
             ok["reset"] = True
@@ -176,6 +193,8 @@ def test_vectors(vector: dict[str, Any]) -> None:
             assert scenario.subscription.since == step["since"], step
         if "complete" in step:
             assert scenario.items.complete is step["complete"], step
+        if "lost" in step:
+            assert scenario.subscription.is_lost is step["lost"], step
 
 
 class TestRemovalsThatAreNotReplayed:

@@ -386,7 +386,7 @@ class TestEvents:
 
     def test_there_is_no_other_event(self, document: Document) -> None:
         with pytest.raises(ValueError, match="updated, removed"):
-            document.on("changed", print)
+            document.on("changed", print)  # type: ignore[call-overload]
 
     async def test_an_iterator_ends_after_the_removal(
         self, document: Document, theirs: Document
@@ -426,15 +426,15 @@ class TestNumbers:
     async def test_an_integer_that_would_lose_digits_is_refused_at_once(
         self, document: Document
     ) -> None:
-        with pytest.raises(InvalidRequest, match="at /n/0 the integer 100000000000000000001"):
+        with pytest.raises(InvalidRequest, match=r"n\[0\]: the integer 100000000000000000001"):
             await document.set({"n": [10**20 + 1]})
-        with pytest.raises(InvalidRequest, match="at /~1n the integer"):
+        with pytest.raises(InvalidRequest, match=r"\['/n'\]: the integer"):
             await document.increment("/n", 10**20 + 1)
 
         assert document.data == {"a": 1}
 
     async def test_an_update_names_the_place_in_the_changes(self, document: Document) -> None:
-        with pytest.raises(InvalidRequest, match="at /b/c nan is not a JSON number"):
+        with pytest.raises(InvalidRequest, match="b.c: nan is not a JSON number"):
             await document.update({"b": {"c": float("nan")}})
 
     async def test_a_name_with_half_of_an_emoji_is_refused(self, client: Client) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import weakref
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -16,7 +16,7 @@ from syncline.event_queue import EventQueue
 class Changed:
     value: int
     since: int = 0
-    name: str = "changed"
+    name: ClassVar[str] = "changed"
 
     def following(self, earlier: Any) -> Changed:
         return Changed(self.value, earlier.since)
@@ -24,7 +24,7 @@ class Changed:
 
 @dataclass(frozen=True)
 class Gone:
-    name: str = "gone"
+    name: ClassVar[str] = "gone"
 
     def following(self, earlier: Any) -> Gone:
         return self

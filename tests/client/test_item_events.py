@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from syncline import ItemAdded, ItemRemoved, ItemUpdated, Reset
+from syncline import ItemAdded, ItemRemoved, ItemUpdated, JsonObject, Reset
 from syncline.item import Item
 from syncline.item_events import merge_collection_event
 from syncline.object_events import ExpiryChanged
@@ -16,7 +16,7 @@ from syncline.object_events import ExpiryChanged
 MOMENT = datetime(2026, 1, 31, tzinfo=UTC)
 
 
-def item(key: str, order: int) -> Item[str]:
+def item(key: str, order: int) -> Item[JsonObject, str]:
     return Item(
         key=key,
         order=order,
@@ -29,16 +29,16 @@ def item(key: str, order: int) -> Item[str]:
     )
 
 
-def added(key: str, order: int) -> ItemAdded[str]:
+def added(key: str, order: int) -> ItemAdded[JsonObject, str]:
     return ItemAdded(item=item(key, order))
 
 
-def updated(key: str, order: int, previous: int | None = None) -> ItemUpdated[str]:
+def updated(key: str, order: int, previous: int | None = None) -> ItemUpdated[JsonObject, str]:
     before = None if previous is None else item(key, previous)
     return ItemUpdated(item=item(key, order), previous=before)
 
 
-def removed(key: str, order: int) -> ItemRemoved[str]:
+def removed(key: str, order: int) -> ItemRemoved[JsonObject, str]:
     return ItemRemoved(key=key, order=order)
 
 

@@ -64,7 +64,7 @@ class TestOpening:
         with pytest.raises(NotFound):
             await client.map(unique(), mode="open_existing")
         with pytest.raises(InvalidRequest):
-            await client.map(name, mode="any")  # type: ignore[arg-type]
+            await client.map(name, mode="any")  # type: ignore[call-overload]
 
     async def test_a_map_needs_no_name(self, client: Client) -> None:
         players = await client.map()

@@ -37,6 +37,27 @@ class TestOtherLoop:
             await asyncio.to_thread(asyncio.run, use())
         assert await document.set({"n": 1}) == {"n": 1}
 
+    async def test_lists_maps_streams_and_replicas_too(self, client: Client) -> None:
+        cards, stream = await client.map(), await client.stream()
+        async with cards.replica() as replica:
+            uses: list[Callable[[], Any]] = [
+                lambda: cards.set("a", {}),
+                lambda: cards["a"],
+                lambda: cards.page(),
+                lambda: cards.wait_for("a", lambda data: True),
+                lambda: stream.publish({}),
+                lambda: replica.ready(),
+                lambda: replica.wait_for(lambda items: True),
+                lambda: replica.close(),
+            ]
+            for use in uses:
+
+                async def run(use: Callable[[], Any] = use) -> None:
+                    await use()
+
+                with pytest.raises(UsageError, match="belongs to the event loop"):
+                    await asyncio.to_thread(asyncio.run, run())
+
     async def test_listening_too(self, client: Client) -> None:
         document = await client.document()
         events = document.events()

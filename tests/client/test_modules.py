@@ -6,13 +6,26 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-PYTHON_ONLY = {"connector", "opening", "proxies"}
+PYTHON_ONLY = {
+    *("connector", "opening", "pending", "proxies"),
+    *("collection_callbacks", "document_callbacks", "listening"),
+    *("display", "item_waiting", "model_data", "type_variables", "waiting"),
+}
 """JavaScript connects in the constructor of `Client`, and opens objects in its methods; a browser
-chooses the proxy itself."""
+chooses the proxy itself. Its types are checked before it runs, so they need no code. The
+rest is for decorators, notebooks and `wait_for`."""
 
-JAVASCRIPT_ONLY = {"data", "event_sources", "item_requests", "protocol", "queue", "wakeups"}
-"""What `syncline_protocol`, `asyncio` and bytes give to Python; what its handles and streams do
-themselves; and events that only a page has."""
+JAVASCRIPT_ONLY = {
+    "data",
+    "debug",
+    "event_sources",
+    "item_requests",
+    "protocol",
+    "queue",
+    "wakeups",
+}
+"""What `syncline_protocol`, `asyncio`, `logging` and bytes give to Python; what its handles and
+streams do themselves; and events that only a page has."""
 
 
 def python_names(folder: str) -> set[str]:

@@ -12,6 +12,7 @@ import pytest
 
 from support.api import unique
 from support.listening import EventReader
+from support.metrics import scrape
 from support.peer import PeerConnection, peer
 from support.proxy import Proxy
 from support.server import RunningServer
@@ -32,6 +33,9 @@ SID = "MP" + "0a" * 16
 
 DATE = "2026-01-31T00:00:00.000Z"
 
+FILL = "x" * 600
+"""In data that is large enough for deltas."""
+
 
 async def fill(map: Map, keys: list[str], size: int = 0) -> None:
     for start in range(0, len(keys), 100):
@@ -40,19 +44,24 @@ async def fill(map: Map, keys: list[str], size: int = 0) -> None:
                 batch.set(key, {"key": key, **({"fill": "x" * size} if size else {})})
 
 
-async def stored(map: Map) -> dict[str, str]:
-    """Revisions by key, as the server has them."""
-    return {key: item.revision async for key, item in map.items()}
+async def stored(map: Map) -> dict[str, tuple[str, Any]]:
+    """Revisions and data by key, as the server has them."""
+    return {key: (item.revision, item.data) async for key, item in map.items()}
 
 
-async def equal(replica: Replica[str], map: Map) -> None:
+def contents(replica: Replica[str]) -> dict[str, tuple[str, Any]]:
+    """As `stored`."""
+    return {key: (item.revision, item.data) for key, item in replica.items()}
+
+
+async def equal(replica: Replica[Any, str], map: Map) -> None:
     """Return when a replica is what the server has, with no writer left."""
     expected = await stored(map)
     with suppress(TimeoutError):
         async with asyncio.timeout(WAIT):
-            while {key: item.revision for key, item in replica.items()} != expected:
+            while contents(replica) != expected:
                 await asyncio.sleep(0.01)
-    assert {key: item.revision for key, item in replica.items()} == expected
+    assert contents(replica) == expected
     assert list(replica) == sorted(expected)
 
 
@@ -221,7 +230,7 @@ class Writer:
     async def _write(self, key: str, step: int) -> None:
         match self._random.randrange(6):
             case 0 | 1:
-                item = await self._map.set(key, {"step": step})
+                item = await self._map.set(key, {"step": step, "fill": FILL})
             case 2:
                 return await self._map.remove(key)
             case 3:
@@ -232,8 +241,8 @@ class Writer:
                 item = await self._map.mutate(key, add_one)
             case _:
                 async with self._map.batch() as batch:
-                    batch.set(key, {"batch": step})
-                    batch.set(f"{key}/b", {"batch": step})
+                    batch.set(key, {"batch": step, "fill": FILL})
+                    batch.set(f"{key}/b", {"batch": step, "fill": FILL})
                 return
         self.written.append(item.revision)
 
@@ -247,12 +256,14 @@ async def test_replicas_of_two_clients_end_with_the_servers_state(
     options: dict[str, Any] = {"backoff_initial": 0.01, "backoff_limit": 0.1}
     shaken = connect(proxy.url, token=server.token("alice"), transport=transport, **options)
     calm = connect(server.url, token=server.token("bob"))
+    deltas = scrape(server).value("syncline_delta_events_total", wire="native")
     async with shaken as alice, calm as bob:
-        mine = await alice.map(unique())
+        # One client has its first page by `open`, the other by a request of its own.
+        mine = await alice.map(unique(), replica=True)
         theirs = await bob.map(mine.sid)
         heard: dict[str, list[Any]] = {}
 
-        async def listen(replica: Replica[str]) -> None:
+        async def listen(replica: Replica[Any, str]) -> None:
             async for event in replica.events():
                 heard.setdefault(event.key, []).append(event)  # type: ignore[union-attr]
 
@@ -271,6 +282,7 @@ async def test_replicas_of_two_clients_end_with_the_servers_state(
             for key, events in heard.items():
                 orders = [event.order for event in events]
                 assert orders == sorted(set(orders)), key
+            assert scrape(server).value("syncline_delta_events_total", wire="native") > deltas
             await mine.remove_map()
             local = [
                 (each.key, each.revision)  # type: ignore[union-attr]
@@ -336,7 +348,7 @@ class TestReset:
         return request
 
     async def test_pages_decide_after_a_break(self) -> None:
-        options: dict[str, Any] = {"backoff_initial": 0.01}
+        options: dict[str, Any] = {"backoff_initial": 0.01, "deltas": False}
         async with peer() as server, connect(server.url, token="t", **options) as client:
             connection = await server.next()
             opening = asyncio.create_task(client.map("players"))
@@ -367,7 +379,7 @@ class TestReset:
 
     async def test_items_that_should_have_changed_by_now_are_asked_for(self) -> None:
         """A slow client does not receive the removal of an item that only a page has brought."""
-        async with peer() as server, connect(server.url, token="t") as client:
+        async with peer() as server, connect(server.url, token="t", deltas=False) as client:
             connection = await server.next()
             opening = asyncio.create_task(client.map("players"))
             await self.reply(connection, "open", created=False, map=header(1))
@@ -391,7 +403,7 @@ class TestReset:
             assert list(replica) == ["a", "c", "d"]
 
     async def test_the_bare_event_of_an_own_write_has_the_data_of_its_request(self) -> None:
-        async with peer() as server, connect(server.url, token="t") as client:
+        async with peer() as server, connect(server.url, token="t", deltas=False) as client:
             connection = await server.next()
             opening = asyncio.create_task(client.map("players"))
             await self.reply(connection, "open", created=True, map=header(1))

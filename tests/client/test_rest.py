@@ -31,6 +31,10 @@ TIMEOUT = WAIT_LIMIT
 """Seconds for the attempt to connect."""
 
 
+REMOVE = dict.fromkeys(("list", "map"), "remove_collection")
+"""The verb that removes an object, where it is not `remove`."""
+
+
 class Fallback:
     """A transport, with everything that it reported.
 
@@ -150,6 +154,26 @@ class TestRequests:
 
         assert revisions == sorted(set(revisions))
 
+    async def test_opening_after_a_break_does_not_wait_for_writes(
+        self, server: RunningServer
+    ) -> None:
+        async with Proxy(server) as proxy:
+            fallback = await Fallback.open(proxy.url, server.token())
+            document = (await fallback.ask("open", op=unique()))["document"]
+            sid, revision = document["sid"], document["revision"]
+            await fallback.ask("get", document=sid)  # its connection is the one for the write
+            proxy.freeze()
+            writing = asyncio.create_task(fallback.ask("set", document=sid, data={"n": 1}))
+            await asyncio.sleep(0)  # the write takes its turn
+            reopening = {"document": sid, "mode": "open_existing", "revision": revision}
+            opened = await fallback.ask("open", **reopening)
+
+            assert opened["document"]["revision"] == revision
+            assert not writing.done()
+            await fallback.transport.close()
+            with pytest.raises(Interrupted):
+                await writing
+
     async def test_what_was_applied_is_not_applied_again(self, fallback: Fallback) -> None:
         sid = (await fallback.ask("open", data={"n": 0}))["document"]["sid"]
         request = {"document": sid, "increment": {"/n": 1}, "op": unique()}
@@ -185,6 +209,46 @@ class TestEvents:
         event = await fallback.recorder.next()
 
         assert event["document"]["sid"] == two
+
+    @pytest.mark.parametrize("kind", ["document", "list", "stream"])
+    async def test_what_was_removed_between_two_streams_is_gone_and_the_others_go_on(
+        self, fallback: Fallback, server: RunningServer, kind: str
+    ) -> None:
+        async with Proxy(server) as proxy:
+            cut = await Fallback.open(proxy.url, server.token())
+            gone = (await cut.ask("open", **{kind: unique()}))[kind]["sid"]
+            kept = (await cut.ask("open", document=unique()))["document"]["sid"]
+            proxy.stall()
+            await fallback.ask(REMOVE.get(kind, "remove"), **{kind: gone})
+            await proxy.until_stalled()
+            proxy.cut()
+            proxy.release()
+
+            assert await cut.recorder.next() == {"event": "removed", kind: {"sid": gone}}
+            await fallback.ask("set", document=kept, data={"n": 1})
+            event = await cut.recorder.next()
+            assert (event["document"]["sid"], event["document"]["data"]) == (kept, {"n": 1})
+            assert not cut.transport.ended.done()
+            await cut.transport.close()
+
+    @pytest.mark.parametrize("kind", ["document", "map"])
+    async def test_a_name_that_was_given_to_another_object_between_two_streams(
+        self, fallback: Fallback, server: RunningServer, kind: str
+    ) -> None:
+        name = unique()
+        async with Proxy(server) as proxy:
+            cut = await Fallback.open(proxy.url, server.token())
+            await fallback.ask("open", **{kind: name})
+            gone = (await cut.ask("open", **{kind: name}))[kind]["sid"]
+            proxy.stall()
+            await fallback.ask(REMOVE.get(kind, "remove"), **{kind: gone})
+            await fallback.ask("open", **{kind: name})
+            await proxy.until_stalled()
+            proxy.cut()
+            proxy.release()
+
+            assert await cut.recorder.next() == {"event": "removed", kind: {"sid": gone}}
+            await cut.transport.close()
 
 
 class TestEnd:

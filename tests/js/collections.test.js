@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { digest } from "../../clients/js/src/syncline/canonical.js";
 import { CollectionSubscription } from "../../clients/js/src/syncline/collection-subscription.js";
 import { Item } from "../../clients/js/src/syncline/item.js";
 import { ItemChange } from "../../clients/js/src/syncline/item-events.js";
@@ -13,9 +14,13 @@ import { header, itemBody } from "./peer.js";
 import { each } from "./vectors.js";
 
 /** A change as messages have it. */
-function changeBody([kind, key, revision]) {
+function changeBody([kind, key, revision, base, wrong]) {
   if (kind === "removed") return { kind, key, revision: String(revision) };
-  return { kind, ...itemBody(key, revision, { at: revision }) };
+  const { data, ...members } = itemBody(key, revision, { at: revision });
+  if (base === undefined) return { kind, ...members, data };
+  const operations = [{ op: "replace", path: "/at", value: revision }];
+  const delta = { operations, digest: digest(wrong ? {} : data) };
+  return { kind, ...members, previous_revision: String(base), delta };
 }
 
 function item(key, revision) {
@@ -29,7 +34,7 @@ const EPOCH = Date.parse("2026-01-31T00:00:00.000Z");
 const settled = () => new Promise(setImmediate);
 
 each("collections", async ({ steps }, t) => {
-  const options = { eventQueue: 10, backoffInitial: 1, backoffLimit: 1 };
+  const options = { eventQueue: 10, backoffInitial: 1, backoffLimit: 1, deltas: true };
   /** Requests for pages without a reply, oldest first. */
   const asked = [];
   let subscription;
@@ -102,6 +107,7 @@ each("collections", async ({ steps }, t) => {
     }
     if ("since" in step) assert.equal(subscription.since, step.since, what);
     if ("complete" in step) assert.equal(replica.isComplete, step.complete, what);
+    if ("lost" in step) assert.equal(subscription.isLost, step.lost, what);
   }
 });
 

@@ -227,6 +227,29 @@ test("a break is healed, and a write whose reply is lost is applied once", async
   ]);
 });
 
+test("after a break a document does not wait for the replies to its writes", async (t) => {
+  const { proxy, client } = await connectWithout(t, { eventStreams: 100, backoffLimit: 50 });
+  // So many that the client opens this one only after the write was sent again.
+  await Promise.all(Array.from({ length: 64 }, () => client.document()));
+  const document = await client.document({ data: { n: 0 } });
+  const witness = await connect(t, server, { identity: "bob" }).document(document.sid);
+
+  proxy.swallowsRepliesTo = /^POST/;
+  const written = document.set({ n: 1 });
+  await when(witness, ({ data }) => data.n === 1);
+  proxy.isDown = true;
+  proxy.cut();
+  await next(client, "connectionError");
+  await witness.set({ n: 2 });
+  proxy.isDown = false;
+  await until(() => document.data.n === 2);
+
+  proxy.swallowsRepliesTo = null;
+  proxy.cut();
+  await written;
+  assert.deepEqual(document.data, { n: 2 });
+});
+
 test("a document that was removed during a break is reported as removed", async (t) => {
   const { proxy, client } = await connectWithout(t);
   const document = await client.document();
@@ -236,6 +259,24 @@ test("a document that was removed during a break is reported as removed", async 
   await server.rest("DELETE", `/${document.sid}`);
   const removed = next(document, "removed");
   proxy.isDown = false;
+  assert.equal((await removed).isLocal, false);
+});
+
+test("a name that was given to another document between two streams", async (t) => {
+  const { proxy, client } = await connectWithout(t);
+  const bob = connect(t, server, { identity: "bob" });
+  const id = freshName(t);
+  await bob.document(id);
+  const document = await client.document(id);
+  const removed = next(document, "removed");
+  const swallowed = proxy.swallowed();
+  proxy.swallowsReplies = true;
+  await server.rest("DELETE", `/${document.sid}`);
+  await swallowed;
+  const other = await bob.document(id);
+  assert.notEqual(other.sid, document.sid);
+  proxy.swallowsReplies = false;
+  proxy.cut();
   assert.equal((await removed).isLocal, false);
 });
 

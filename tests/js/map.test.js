@@ -296,6 +296,12 @@ describe("pages", () => {
     const all = [];
     for await (const { key } of map.items({ pageSize: 2, from: "k2" })) all.push(key);
     assert.deepEqual(all, keys.slice(2));
+    // Items that were removed meanwhile hide no others.
+    const first = await map.getItems({ pageSize: 4 });
+    await map.batch((batch) => keys.slice(4).forEach((key) => batch.remove(key)));
+    const empty = await first.nextPage();
+    assert.deepEqual([empty.items, empty.hasPrevPage, empty.hasNextPage], [[], true, false]);
+    assert.equal(shown(await empty.prevPage()), "k0,k1,k2,k3");
     assert.equal((await rejection(map.getItems({ pageSize: 0 }))).code, 54454);
     assert.equal((await rejection(map.getItems({ order: "up" }))).code, 54451);
   });

@@ -120,8 +120,8 @@ test("the types are right", async () => {
 });
 
 test("the package holds the modules, their types and the builds, and nothing else", async () => {
-  const parts = await readdir(join(packageDirectory, "src/syncline"));
-  const modules = ["syncline", ...parts.map((part) => `syncline/${part.replace(/\.js$/, "")}`)];
+  const sources = await readdir(join(packageDirectory, "src"), { recursive: true });
+  const modules = sources.filter((name) => name.endsWith(".js")).map((name) => name.slice(0, -3));
   assert.deepEqual(
     packed.files.map(({ path }) => path).sort(),
     [

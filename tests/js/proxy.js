@@ -37,6 +37,8 @@ export class Proxy {
   swallowsRequests = false;
   /** Swallows what the server sends. */
   swallowsReplies = false;
+  /** Swallows what the server sends to requests that begin like this; null swallows nothing. */
+  swallowsRepliesTo = null;
 
   #target;
   #server = createServer((client) => this.#accept(client));
@@ -110,9 +112,14 @@ export class Proxy {
     server.on("close", () => client.destroy());
     server.write(head);
     const drops = (what) => what || this.#frozen.has(client);
-    client.on("data", (part) => drops(this.swallowsRequests) || server.write(part));
+    let asked = head.toString("latin1");
+    client.on("data", (part) => {
+      asked = part.toString("latin1");
+      if (!drops(this.swallowsRequests)) server.write(part);
+    });
     server.on("data", (part) => {
-      if (drops(this.swallowsReplies)) this.#onSwallowed();
+      const isSwallowed = this.swallowsReplies || this.swallowsRepliesTo?.test(asked);
+      if (drops(isSwallowed)) this.#onSwallowed();
       else if (this.replyDelay > 0) setTimeout(() => client.write(part), this.replyDelay);
       else client.write(part);
     });

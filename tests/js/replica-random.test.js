@@ -15,6 +15,9 @@ before(async () => {
 });
 after(() => server?.stop());
 
+/** Makes data large enough for deltas. */
+const fill = "x".repeat(600);
+
 const KEYS = Array.from({ length: 12 }, (_, n) => `k${n}`);
 
 /** Random numbers from 0 to 1, the same for each run (mulberry32). */
@@ -59,11 +62,11 @@ async function write(map, random) {
   const n = Math.floor(random() * 1_000);
   const choice = random();
   try {
-    if (choice < 0.4) return [(await map.set(key, { n })).revision];
+    if (choice < 0.4) return [(await map.set(key, { n, fill })).revision];
     if (choice < 0.6) return void (await map.increment(key, "/n"));
     if (choice < 0.8) {
       const keys = KEYS.slice(n % 6, (n % 6) + 3);
-      const results = await map.batch((batch) => keys.forEach((each) => batch.set(each, { n })));
+      const results = await map.batch((batch) => keys.forEach((each) => batch.set(each, { n, fill })));
       return results.map(({ revision }) => revision);
     }
     return void (await map.remove(key));
@@ -83,7 +86,9 @@ for (const [seed, transports] of [[1, ["websocket", "websocket"]], [2, ["websock
       const proxy = await Proxy.start(server.url);
       t.after(() => proxy.stop());
       proxies.push(proxy);
-      const map = await connect(t, server, { url: proxy.url, transport, eventQueue: 10_000 }).map(id);
+      const client = connect(t, server, { url: proxy.url, transport, eventQueue: 10_000 });
+      // The first one has its first page by `open`, the second one by a request of its own.
+      const map = await client.map({ id, replica: users.length === 0 });
       const replica = map.replica();
       const user = { map, replica, events: recordItems(map), changes: recordItems(replica), own: [] };
       await replica.ready;

@@ -15,6 +15,7 @@ class Replica:
     Attributes:
         since: the revision to resume from.
         complete: True once all pages are read.
+        lost: True if the client must resume.
         announced: what the current step has announced.
         expiries: the notices of another expiry in the current step.
     """
@@ -23,6 +24,7 @@ class Replica:
         self.items: dict[str, int] = {}
         self.since = 0
         self.complete = False
+        self.lost = False
         self.announced: list[list[Any]] = []
         # Keys that pages have not confirmed since a reset; what events changed since the pages
         # that are under way were asked for; those pages, with False for one to discard.
@@ -85,7 +87,12 @@ class Replica:
             self._announce("added" if known is None else "updated", key, revision)
 
     def _event(self, step: Step) -> None:
-        for kind, key, revision in step["changes"]:
+        # A change with a base is a delta. One that a page has overtaken says nothing.
+        changes = [each for each in step["changes"] if not self._is_overtaken(*each)]
+        if not all(self._can_make(*each) for each in changes):
+            self.lost = True
+            return
+        for kind, key, revision, *_ in changes:
             self._apply(kind, key, revision)
             if revision >= self._ahead.get(key, revision):
                 self._ahead.pop(key, None)
@@ -104,6 +111,19 @@ class Replica:
             self._replayed_to = None
         self._expiry(step)
 
+    def _state(self, key: str) -> int | None:
+        """Revision of an item without own writes that are shown ahead of their events."""
+        return self._announced.get(key, self.items.get(key))
+
+    def _is_overtaken(self, kind: str, key: str, revision: int, *base: Any) -> bool:
+        return bool(base) and key not in self._unconfirmed and (self._state(key) or 0) >= revision
+
+    def _can_make(self, kind: str, key: str, revision: int, *base: Any) -> bool:
+        if not base:
+            return True
+        # A fifth element says that the digest is wrong.
+        return key not in self._unconfirmed and base == (self._state(key),)
+
     def _expiry(self, step: Step) -> None:
         self.since = step["revision"]
         if step.get("expires") != self._expires:
@@ -113,6 +133,7 @@ class Replica:
     def _resume(self, step: Step) -> None:
         if step.get("reset"):
             return self._reset(step)
+        self.lost = False
         end = step["more_since"] or step["revision"]
         self._replayed_to = step["revision"]
         self._event({**step, "revision": end})
@@ -185,3 +206,5 @@ def test_a_client_that_keeps_the_rules(vector: dict[str, Any]) -> None:
             assert replica.since == step["since"], step
         if "complete" in step:
             assert replica.complete is step["complete"], step
+        if "lost" in step:
+            assert replica.lost is step["lost"], step

@@ -113,6 +113,15 @@ EVENT_BEFORE_REPLY = Defect(
 
 PART_NOT_NARROWED = Defect(
     "event_sender.py",
-    [("event.narrowed(subscription.has)", "event.narrowed(lambda key: True)")],
+    [
+        (
+            "event.narrowed(subscription.has)\n            if narrowed is None",
+            "event.narrowed(lambda key: True)\n            if narrowed is None",
+        ),
+        (
+            "event.narrowed(subscription.has)\n            if narrowed is not None",
+            "event.narrowed(lambda key: True)\n            if narrowed is not None",
+        ),
+    ],
 )
 """A subscriber of a part receives all of a batch that has an item of the part."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from syncline_tools.verify.evidence import Evidence
 from syncline_tools.verify.records import (
     Answered,
@@ -32,6 +34,7 @@ __all__ = [
     "opened",
     "removed",
     "updated",
+    "whole_run",
     "written",
 ]
 
@@ -49,19 +52,26 @@ def evidence_of(*records: Record, end: float = 100.0) -> Evidence:
     """What a run shows in which all clients are connected, in the order of time."""
     joined: list[Record] = [Joined(at=0, client=name, wire=w) for name, w in CLIENTS.items()]
     joined += [Connected(at=0, client=name, connection=1) for name in CLIENTS]
+    return whole_run(joined, records, end)
+
+
+def whole_run(joined: Sequence[Record], records: Iterable[Record], end: float) -> Evidence:
+    """What a run shows, from those who join to its end; `records` are put in the order of time."""
     ordered = sorted(records, key=lambda record: record.at)
     return Evidence.of([*joined, *ordered, Ended(at=end, healed=end)])
 
 
-def created(kind: Kind = Kind.COUNTER, document: str = DOCUMENT) -> Created:
+def created(
+    kind: Kind = Kind.COUNTER, document: str = DOCUMENT, *, at: float = 0.1, ttl: int | None = None
+) -> Created:
     return Created(
-        at=0.1,
+        at=at,
         document=document,
         kind=kind,
-        began=0,
+        began=0 if ttl is None else at,
         revision=FIRST,
         content="0",
-        ttl=None,
+        ttl=ttl,
         followers=list(CLIENTS),
     )
 
@@ -98,9 +108,11 @@ def updated(
     )
 
 
-def removed(at: float, revision: int, *, client: str = "native-1") -> Removed:
+def removed(
+    at: float, revision: int, *, client: str = "native-1", expired: bool = False
+) -> Removed:
     return Removed(
-        at=at, client=client, document=DOCUMENT, connection=1, revision=revision, expired=False
+        at=at, client=client, document=DOCUMENT, connection=1, revision=revision, expired=expired
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from support.histories import COMMAND, fault, whole_run
 from syncline_tools.verify.evidence import Evidence
 from syncline_tools.verify.items.observer import STORE
 from syncline_tools.verify.items.records import (
@@ -22,7 +23,7 @@ from syncline_tools.verify.items.records import (
     MessagesMissed,
     Part,
 )
-from syncline_tools.verify.records import Connected, Ended, Injected, Outcome, Record
+from syncline_tools.verify.records import Connected, Injected, Outcome, Record
 
 __all__ = [
     "COLLECTION",
@@ -70,8 +71,7 @@ def evidence_of(
         ItemsJoined(at=0, client=OTHER, wire=STORE, receives_events=True),
     ]
     joined += [Connected(at=0, client=OBSERVER, connection=1), created]
-    ordered = sorted(records, key=lambda record: record.at)
-    return Evidence.of([*joined, *ordered, Ended(at=end, healed=end)])
+    return whole_run(joined, records, end)
 
 
 def state(key: str, revision: int, *writes: int, part: int = 0) -> ItemState:
@@ -222,7 +222,7 @@ def missed(at: float, count: int) -> MessagesMissed:
 
 def command(at: float, seconds: float) -> Injected:
     """A command of the user, such as a failover."""
-    return Injected(at=at, client=None, fault="command", seconds=seconds, detail="")
+    return fault(at, seconds, kind=COMMAND, client=None)
 
 
 def _invoked(

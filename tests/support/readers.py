@@ -6,12 +6,17 @@ import asyncio
 import io
 import pickle
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import Any
+
+import orjson
 
 from support.store import WAIT_LIMIT
 from syncline_protocol.commands import Command
+from syncline_protocol.deltas import applied
 from syncline_protocol.errors import Refusal
 from syncline_protocol.items import (
+    Change,
     ChangeKind,
     ItemQuery,
     ItemsChanged,
@@ -19,7 +24,7 @@ from syncline_protocol.items import (
     OpenCollection,
     Part,
 )
-from syncline_protocol.objects import MAP, Event, ObjectType, Removed
+from syncline_protocol.objects import MAP, Event, ExpiryChanged, ObjectType, Removed
 from syncline_server.backend import Backend
 from syncline_server.objects.access import Access
 from syncline_server.objects.contended_writes import Marked
@@ -36,11 +41,32 @@ __all__ = ["PAGE", "Reader", "Replica", "Transport", "marks_of", "stored"]
 
 PAGE = ItemQuery(size=1000)
 
+DELTA = b"delta "
+"""Begins what stands for the data of an item: its base, the operations and the digest."""
+
 
 def encode(event: Event) -> bytes:
     """The frame of an event; it is itself, without what it shares with other receivers."""
-    names = [name for name in event.__dataclass_fields__ if name not in ("base", "_frames")]
+    names = [
+        name for name in event.__dataclass_fields__ if name not in ("base", "bases", "_frames")
+    ]
     return pickle.dumps((type(event), {name: getattr(event, name) for name in names}))
+
+
+def encode_delta(event: Event) -> bytes:
+    """The frame of an event for a client that takes deltas: `DELTA` and the delta are the data."""
+    if not isinstance(event, ItemsChanged):
+        return event.encoded(encode)
+    return encode(event.with_changes(tuple(_as_delta(event, each) for each in event.changes)))
+
+
+def _as_delta(event: ItemsChanged, change: Change) -> Change:
+    base = event.base_of(change)
+    delta = None if base is None else base.delta_to(change.item.data)
+    if base is None or delta is None:
+        return change
+    members = [base.revision, orjson.loads(delta.operations), delta.digest]
+    return replace(change, item=replace(change.item, data=DELTA + orjson.dumps(members)))
 
 
 def decode(data: bytes) -> list[Any]:
@@ -110,6 +136,7 @@ class Reader:
         *,
         mark: int = 16_384,
         takes_own: bool = False,
+        takes_deltas: bool = False,
     ) -> None:
         self.backend, self.access = backend, access
         self.received: list[Any] = []
@@ -128,6 +155,9 @@ class Reader:
         self.writer.tally = Tally()
         self.form = Format(encode, None, self.writer.tally)
         self.session = Session(backend, access, self._send_event)
+        if takes_deltas:
+            self.form = Format(encode, encode_delta, self.writer.tally, self.form)
+            self.session.take_deltas(self._send_delta)
         self.writer.overflow = self.session
         if takes_own:
             self.session.take_own(self._take_own)
@@ -191,6 +221,11 @@ class Reader:
     def _send_event(self, event: Event) -> None:
         self.writer.send_event(event, event.encoded(encode), encode)
 
+    def _send_delta(self, event: Event, is_known: bool) -> None:
+        # This client does not keep what it writes.
+        form = encode if is_known else encode_delta
+        self.writer.send_event(event, event.encoded(form), encode)
+
     def _take_own(self, event: Event) -> None:
         self.own.append(event)
 
@@ -227,10 +262,17 @@ class Replica:
         items: by key, revision and data.
         revision: from which the client would resume.
         resets: how often all items had to be read again.
+        deltas, lost: how many deltas were applied, and how often it resumed because of one.
     """
 
-    def __init__(self, type_: ObjectType = MAP, part: Part | None = None) -> None:
+    def __init__(
+        self, type_: ObjectType = MAP, part: Part | None = None, *, deltas: bool = False
+    ) -> None:
+        """`deltas`: ask for them."""
         self.type, self.part = type_, part
+        self.deltas = self.lost = 0
+        self._asks_for_deltas = deltas
+        self._is_skipping = False
         self.items: dict[str, tuple[int, bytes]] = {}
         self.revision = 0
         self.resets = 0
@@ -247,7 +289,9 @@ class Replica:
             part=self.part,
             items=None if resume else PAGE,
             revision=self.revision if resume else None,
+            deltas=self._asks_for_deltas,
         )
+        self._is_skipping = False
         opened = await reader.ask(command)
         assert isinstance(opened, Opened), opened
         return opened
@@ -260,8 +304,11 @@ class Replica:
             if isinstance(received, tuple):
                 command, outcome = received
                 if isinstance(outcome, Opened) and isinstance(command, OpenCollection):
+                    self._is_skipping = False
                     await self._start(reader, sid, outcome)
-            elif received.sid == sid:
+            elif received.sid == sid and not (
+                self._is_skipping and isinstance(received, ItemsChanged | ExpiryChanged)
+            ):
                 await self._apply(reader, sid, received)
 
     async def _start(self, reader: Reader, sid: str, opened: Opened[Any]) -> None:
@@ -277,10 +324,17 @@ class Replica:
         if replay.more_since is not None:
             self.revision = replay.more_since
         if (event := replayed(replay, since)) is not None:
+            assert event.changes
             self._change(event)
 
     async def _apply(self, reader: Reader, sid: str, event: Event) -> None:
         assert event.revision > self.revision, (event, self.revision)
+        if isinstance(event, ItemsChanged):
+            assert event.changes
+            made = self._made(event)
+            if made is None:
+                return self._resume(reader, sid)
+            event = made
         self.revision = event.revision
         if isinstance(event, ItemsReset):
             await self._read_again(reader, sid)
@@ -290,7 +344,6 @@ class Replica:
             self.is_removed = True
 
     def _change(self, event: ItemsChanged) -> None:
-        assert event.changes
         revisions = [each.item.revision for each in event.changes]
         assert revisions == sorted(set(revisions))
         for change in event.changes:
@@ -304,6 +357,36 @@ class Replica:
                 self._removed[item.key] = item.revision
             else:
                 self.items[item.key] = (item.revision, item.data)
+
+    def _made(self, event: ItemsChanged) -> ItemsChanged | None:
+        """The event with the data that its deltas make; None if one cannot be made (rule C33)."""
+        changes = []
+        for change in event.changes:
+            item = change.item
+            if item.data.startswith(DELTA):
+                base, operations, digest = orjson.loads(item.data.removeprefix(DELTA))
+                revision, data = self.items.get(item.key, (0, b""))
+                if revision >= item.revision:
+                    continue  # a page had it
+                if revision != base:
+                    return None
+                self.deltas += 1
+                item = replace(item, data=applied(data, operations, digest))
+            changes.append(replace(change, item=item))
+        return event.with_changes(tuple(changes))
+
+    def _resume(self, reader: Reader, sid: str) -> None:
+        self.lost += 1
+        self._is_skipping = True
+        reader.submit(
+            OpenCollection(
+                sid,
+                type=self.type,
+                part=self.part,
+                revision=self.revision,
+                deltas=self._asks_for_deltas,
+            )
+        )
 
     async def _read_again(self, reader: Reader, sid: str) -> None:
         self.resets += 1

@@ -24,7 +24,7 @@ class RestClient:
 
     def __init__(self, server: RunningServer, path: str, token: str | None = None) -> None:
         """`token`: an access token; None uses the account's Basic login."""
-        self.url = f"{server.url}/v1/{path}"
+        self.url = f"{server.url}/v1/{path}".rstrip("/")
         self.http = httpx2.Client(
             auth=server.basic if token is None else None,
             headers={} if token is None else {"Authorization": f"Bearer {token}"},

@@ -144,11 +144,6 @@ class Inbox:
         """None: this subscriber needs no right to read."""
         return None
 
-    @property
-    def takes_deltas(self) -> bool:
-        """This subscriber does not ask for deltas."""
-        return False
-
     def on_event(self, event: Event) -> None:
         """Queue the event."""
         self._events.put_nowait(event)

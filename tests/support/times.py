@@ -10,7 +10,7 @@ __all__ = ["Times"]
 
 
 class Times(TimerWheel):
-    """A timer wheel that runs its timers only when a test calls `run_all`.
+    """A timer wheel that runs its timers only when a test calls `run_all` or `run_next`.
 
     Attributes:
         now: seconds since the start.
@@ -24,7 +24,7 @@ class Times(TimerWheel):
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         timer = Timer(self, 0, callback)
-        self.timers.append((self.now + seconds, timer))
+        self.timers.append((self.now + max(seconds, 0), timer))
         return timer
 
     def remove(self, due: int, timer: Timer) -> None:
@@ -34,8 +34,12 @@ class Times(TimerWheel):
         """Run all pending timers in the order of their time; return those times."""
         ran_at = []
         while self.timers:
-            self.now, timer = min(self.timers, key=lambda each: each[0])
-            timer.cancel()
-            timer.callback()
-            ran_at.append(self.now)
+            ran_at.append(self.run_next())
         return ran_at
+
+    def run_next(self) -> float:
+        """Run the pending timer that is due first; return its time."""
+        self.now, timer = min(self.timers, key=lambda each: each[0])
+        timer.cancel()
+        timer.callback()
+        return self.now

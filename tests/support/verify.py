@@ -55,7 +55,11 @@ class Outcome:
 
     def _found(self, is_promise: bool) -> set[str]:
         checks = [each for each in self.verdict["checks"] if each["is_promise"] is is_promise]
-        return {each["name"] for each in checks if each["findings"]}
+        return {
+            each["name"]
+            for each in checks
+            if any(not finding["is_doubt"] for finding in each["findings"])
+        }
 
 
 def run_verify(

@@ -10,6 +10,11 @@ async with syncline.connect("http://127.0.0.1:8040", token=token) as client:
     await players.set("alice", {"score": 1})
     async with players.replica() as replica:
         print(replica["alice"].data)
+
+    # Typed: a dataclass, a TypedDict, a pydantic model or a msgspec Struct.
+    async with client.document("lobby", model=Lobby) as lobby:
+        await lobby.update({"title": "New"})
+        print(lobby.data.title)
 """
 
 from .batch import Batch
@@ -24,6 +29,8 @@ from .errors import (
     Forbidden,
     HandleClosed,
     InvalidRequest,
+    ModelMismatch,
+    NotAwaited,
     NotFound,
     RequestError,
     RequestTimeout,
@@ -48,12 +55,22 @@ from .events import (
 )
 from .header import JsonObject
 from .item import Item
-from .item_events import CollectionEvent, ItemAdded, ItemEvent, ItemRemoved, ItemUpdated, Reset
+from .item_events import (
+    CollectionEvent,
+    ItemAdded,
+    ItemEvent,
+    ItemRemoved,
+    ItemUpdated,
+    ListEvent,
+    MapEvent,
+    Reset,
+)
 from .list import List
 from .map import Map
-from .mutation import Mutator
+from .mutation import MapMutator, Mutator
 from .object_events import ExpiryChanged, ObjectRemoved
 from .pages import Page
+from .pending import Opening
 from .replica import Replica
 from .snapshot import Snapshot
 from .stream import Stream
@@ -83,13 +100,19 @@ __all__ = [
     "ItemUpdated",
     "JsonObject",
     "List",
+    "ListEvent",
     "Map",
+    "MapEvent",
+    "MapMutator",
     "MessagePublished",
     "Missed",
     "Mode",
+    "ModelMismatch",
     "Mutator",
+    "NotAwaited",
     "NotFound",
     "ObjectRemoved",
+    "Opening",
     "Page",
     "Removed",
     "Replica",

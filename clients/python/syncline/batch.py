@@ -8,14 +8,13 @@ from typing import Any, Generic, Self
 
 import orjson
 
-from .encoding import encode_data
 from .header import JsonObject
-from .item import K
+from .type_variables import Defaulted, K, T
 
 __all__ = ["Batch"]
 
 
-class Batch(Generic[K]):
+class Batch(Defaulted, Generic[T, K]):
     """Writes of up to 100 items of one list or map, applied together or not at all.
 
     Use it with `async with`: the batch is sent at the end of the block, unless the block raises::
@@ -34,6 +33,8 @@ class Batch(Generic[K]):
         key_name: str,
         check_key: Callable[[Any], None],
         send: Callable[[Sequence[JsonObject]], Awaitable[list[str]]],
+        *,
+        encode: Callable[[T], bytes],
     ) -> None:
         """Applications call `batch` of a list or map instead."""
         self.operations: list[JsonObject] = []
@@ -41,25 +42,25 @@ class Batch(Generic[K]):
         self._key_name = key_name
         self._check_key = check_key
         self._send = send
+        self._encode = encode
 
-    def add(self, key: K, data: JsonObject, *, ttl: int | None = None) -> None:
+    def add(self, key: K, data: T, *, ttl: int | None = None) -> None:
         """Add an item to a map; the batch is refused if the key exists."""
         self._append("add", key, data, ttl=ttl)
 
-    def append(self, data: JsonObject, *, ttl: int | None = None) -> None:
+    def append(self, data: T, *, ttl: int | None = None) -> None:
         """Append an item to a list."""
-        self.operations.append({"op": "add", "data": _checked(data), **_given(ttl=ttl)})
+        self.operations.append({"op": "add", "data": self._encoded(data), **_given(ttl=ttl)})
 
-    def set(
-        self, key: K, data: JsonObject, *, ttl: int | None = None, if_match: str | None = None
-    ) -> None:
+    def set(self, key: K, data: T, *, ttl: int | None = None, if_match: str | None = None) -> None:
         """Replace the data of an item; in a map, add the item if there is none."""
         op = "put" if self._key_name == "key" else "update"
         self._append(op, key, data, ttl=ttl, if_match=if_match)
 
     def remove(self, key: K, *, if_match: str | None = None) -> None:
         """Remove an item; the batch is refused if there is none."""
-        self._append("remove", key, None, if_match=if_match)
+        self._check_key(key)
+        self.operations.append({"op": "remove", self._key_name: key, **_given(if_match=if_match)})
 
     async def __aenter__(self) -> Self:
         return self
@@ -73,16 +74,14 @@ class Batch(Generic[K]):
         if exc_type is None and self.operations:
             self.revisions = await self._send(self.operations)
 
-    def _append(self, op: str, key: K, data: JsonObject | None, **members: Any) -> None:
+    def _append(self, op: str, key: K, data: T, **members: Any) -> None:
         self._check_key(key)
         operation = {"op": op, self._key_name: key, **_given(**members)}
-        if op != "remove":
-            operation["data"] = _checked(data)
+        operation["data"] = self._encoded(data)
         self.operations.append(operation)
 
-
-def _checked(data: JsonObject | None) -> orjson.Fragment:
-    return orjson.Fragment(encode_data(data, None))
+    def _encoded(self, data: T) -> orjson.Fragment:
+        return orjson.Fragment(self._encode(data))
 
 
 def _given(**members: Any) -> JsonObject:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from .item import Item
 from .item_events import CollectionEvent, ItemEvent
 from .part import Part
 
-__all__ = ["Listener", "ReplicaListener"]
+__all__ = ["Listener", "ReplicaListener", "replica_of"]
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -30,7 +31,14 @@ class Listener:
 
 
 class ReplicaListener(Protocol):
-    """What a replica receives besides events."""
+    """What a replica receives besides events, and what it knows."""
+
+    @property
+    def takes_deltas(self) -> bool:
+        """True if the client asks for deltas of the items that the replica keeps."""
+
+    def known(self, key: Any) -> Item[Any] | None:
+        """The item as the last event or page made it; None if it is not known to be right."""
 
     def show(self, event: ItemEvent[Any]) -> None:
         """Process an own write at its reply."""
@@ -46,3 +54,11 @@ class ReplicaListener(Protocol):
 
     async def read_written(self, keys: Sequence[Any]) -> None:
         """Read items that this client has written, and whose data is not in the reply."""
+
+
+def replica_of(listeners: Iterable[Listener], part: Part) -> ReplicaListener | None:
+    """A replica that keeps all items of a part, and can use deltas of them (rule C33)."""
+    for each in listeners:
+        if each.replica is not None and each.replica.takes_deltas and each.part.covers(part):
+            return each.replica
+    return None

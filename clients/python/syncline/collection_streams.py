@@ -41,10 +41,14 @@ class CollectionStream(ObjectStream):
             on_event: called with each event in the form of the native protocol, and with
                 `resumed`, which has what a native reply to `open` with a revision has.
         """
-        path = f"{http.path_to(request[type_.name], type_)}/Events"
-        query = urlencode(_part_of(request))
+        query = urlencode(_part_of(request) + _page_of(request))
         revision = int(request["revision"]) if known is not None else None
-        super().__init__(http, f"{path}?{query}" if query else path, revision)
+
+        def path_of(address: str) -> str:
+            path = f"{http.path_to(address, type_)}/Events"
+            return f"{path}?{query}" if query else path
+
+        super().__init__(http, path_of, request[type_.name], revision=revision)
         self._type = type_
         self._known = known
         self._created = created
@@ -71,14 +75,24 @@ class CollectionStream(ObjectStream):
         self._move(data)
 
     def _open(self, ok: JsonObject) -> None:
-        self._on_state(ok[self._type.name]["sid"], {"created": self._created, **ok})
+        self._address = ok[self._type.name]["sid"]
+        self._on_state(self._address, {"created": self._created, **ok})
         self.opened = True
+
+    def _removal(self) -> JsonObject:
+        return {self._type.name: {"sid": self._address}}
 
     def _move(self, data: JsonObject) -> None:
         """Remember the revision to resume from, which is the `id` of the event."""
         revision = data.get("more_since") or data[self._type.name].get("revision")
         if revision is not None and self._type.has_items:
             self._revision = int(revision)
+
+
+def _page_of(request: JsonObject) -> list[tuple[str, Any]]:
+    """Query parameters for the first page that an `open` request asks for."""
+    items = request.get("items")
+    return [("Items", items["limit"])] if isinstance(items, dict) else []
 
 
 def _part_of(request: JsonObject) -> list[tuple[str, Any]]:

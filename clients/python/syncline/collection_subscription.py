@@ -9,11 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakValueDictionary
 
-from .collection_listener import Listener, ReplicaListener
+from syncline_protocol.deltas import Inapplicable
+
+from .collection_listener import Listener, ReplicaListener, replica_of
 from .event_order import EventOrder
 from .events import Removal
 from .header import Header, JsonObject
 from .item import key_of
+from .item_deltas import ItemDeltas
 from .item_events import CollectionEvent, ItemEvent, ItemRemoved, Reset, parse_change
 from .item_types import CollectionType
 from .mutation_queue import MutationQueue
@@ -57,6 +60,7 @@ class CollectionSubscription:
         header: the newest known header.
         mutations: the `mutate` calls of each item, by key; an entry lives while one runs.
         since: revision up to which all changes of the needed part have come (rule C23).
+        has_deltas: True if the collection was opened with deltas.
     """
 
     def __init__(self, type_: CollectionType, header: Header, part: Part, queue_bound: int) -> None:
@@ -75,6 +79,8 @@ class CollectionSubscription:
         self.handles: set[Listener] = set()
         self.mutations: WeakValueDictionary[Any, MutationQueue] = WeakValueDictionary()
         self.on_lost: Callable[[], None] = lambda: None
+        self.has_deltas = False
+        self._deltas = ItemDeltas()
         self._part = part  # what the server sends
         self._needed = part  # what the listeners need
         self._is_behind = False
@@ -113,6 +119,10 @@ class CollectionSubscription:
         """True while changes are missing, or the server sends too small a part (rule C28)."""
         return self._is_behind or not self._part.covers(self._needed)
 
+    def could_use_deltas(self, part: Part) -> bool:
+        """True if the collection is open without deltas, and a replica of `part` could use them."""
+        return not self.has_deltas and part.covers(self._needed)
+
     def attach(self, listener: Listener) -> None:
         """Add a listener. If `is_lost` becomes True, the caller opens the collection again."""
         self.handles.add(listener)
@@ -140,12 +150,15 @@ class CollectionSubscription:
     def reopening(self) -> tuple[JsonObject, Receive[None]]:
         """Members of the `open` that catches up, and what processes its reply (rule C11)."""
         part = self._needed
+        deltas = replica_of(self.handles, part) is not None
 
         def receive(ok: JsonObject) -> None:
-            self._part, self._is_behind = part, False
+            self._part, self._is_behind, self.has_deltas = part, False, deltas
             self._resume(ok)
 
-        members = {"revision": str(self.since), "items": False}
+        members: JsonObject = {"revision": str(self.since), "items": False}
+        if deltas:
+            members["deltas"] = True
         return {**members, **part.members(self.keys_name)}, receive
 
     def reconnected(self) -> None:
@@ -209,13 +222,12 @@ class CollectionSubscription:
         match message["event"]:
             case "items":
                 try:
-                    changes = [self._parse(each) for each in message["changes"]]
-                except KeyError:
-                    # The event of an own write comes without data. The client does not know them
-                    # either: a resume brings them.
-                    logger.info("changes of %s are requested again", self.sid)
+                    self._receive(message["changes"], header.revision, may_be_early=may_be_early)
+                except (KeyError, Inapplicable) as error:
+                    # The event of an own write comes without data, and others as deltas. The client
+                    # cannot make the data: a resume brings it (rule C33).
+                    logger.info("changes of %s are requested again: %s", self.sid, error)
                     return self.reply_missed()
-                self._receive(changes, header.revision, may_be_early=may_be_early)
                 # A write of an item may have set the expiry of the whole.
                 self._change_expiry(header, may_be_early=may_be_early)
             case "reset":
@@ -245,9 +257,8 @@ class CollectionSubscription:
             self._unnamed = {
                 key for key, event in self._seen.items() if not isinstance(event, ItemRemoved)
             }
-            changes = [self._parse(each) for each in ok["changes"]]
             up_to = header.revision if more is None else int(more)
-            self._receive(changes, up_to, may_be_early=True)
+            self._receive(ok["changes"], up_to, may_be_early=True)
         self._change_expiry(header, may_be_early=True)
         self._adopt(header)
 
@@ -260,13 +271,20 @@ class CollectionSubscription:
         if expiry is not None:
             self._order.put(expiry, may_be_early=may_be_early)
 
-    def _parse(self, change: JsonObject) -> ItemEvent[Any]:
-        is_bare = "data" not in change and change["kind"] != "removed"
-        json = self._own.json_of(key_of(change), int(change["revision"])) if is_bare else None
+    def _parse(self, change: JsonObject) -> ItemEvent[Any] | None:
+        """Parse a change; None if a page has overtaken it, so that it says nothing new."""
+        if "data" in change or change["kind"] == "removed":
+            return parse_change(change, None)
+        json = self._own.json_of(key_of(change), int(change["revision"]))
+        if json is None and (replica := replica_of(self.handles, self._needed)) is not None:
+            json = self._deltas.json_of(change, replica.known)
+            if json is None:
+                return None
         return parse_change(change, json)
 
-    def _receive(self, changes: list[ItemEvent[Any]], up_to: int, *, may_be_early: bool) -> None:
-        orders = {each.key: each.order for each in changes}
+    def _receive(self, bodies: list[JsonObject], up_to: int, *, may_be_early: bool) -> None:
+        changes = [each for each in map(self._parse, bodies) if each is not None]
+        orders = {key_of(each): int(each["revision"]) for each in bodies}
         self._unnamed.difference_update(orders)
         fresh = [each for each in changes if not self._has_come(each)]
         complete_to = None
@@ -279,6 +297,7 @@ class CollectionSubscription:
         if self.is_lost:
             self._seen.update((each.key, each) for each in fresh)
         self._advance(up_to)
+        self._deltas.receive(fresh)
         news = _Changes(changes=fresh, orders=orders, since=self.since, complete_to=complete_to)
         self._order.put(news, may_be_early=may_be_early)
 
@@ -304,6 +323,7 @@ class CollectionSubscription:
         self._seen.clear()
         self._unnamed.clear()
         self._replayed_to = None
+        self._deltas.receive_reset()
         self._order.put(Reset(revision=str(header.revision)), may_be_early=may_be_early)
 
     def _adopt(self, header: Header) -> None:
@@ -313,6 +333,7 @@ class CollectionSubscription:
 
     def _overflow(self) -> None:
         self._order.drop(lambda news: isinstance(news, Removal))
+        self._deltas.drop()
         self._order.put(Reset(revision=str(self.since)), may_be_early=True)
 
     def _deliver(self, news: _News) -> None:
@@ -320,6 +341,7 @@ class CollectionSubscription:
             case Removal():
                 self._announce_removal(news)
             case _Changes():
+                self._deltas.deliver(news.changes)
                 for change in news.changes:
                     self._announce(change)
                 if news.complete_to is not None:
@@ -328,6 +350,7 @@ class CollectionSubscription:
                     if listener.replica is not None:
                         listener.replica.confirm(news.orders, news.since, news.complete_to)
             case Reset():
+                self._deltas.deliver_reset()
                 self._announce_own(int(news.revision))
                 self._emit(news)
             case ExpiryChanged():

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from ssl import SSLContext
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .client import Client
+from .errors import NotAwaited
 from .options import Options, Server, TransportChoice
 from .proxies import ProxyChoice
 from .token import Token, TokenSource
@@ -74,8 +75,9 @@ class connect:
                 into one.
             ssl: TLS settings, for a server whose certificate no public authority signed:
                 `ssl.create_default_context(cafile=…)`; None uses the default checks.
-            deltas: let the server send only the changes of a document where that is shorter;
-                False always asks for whole documents and saves the time to apply the changes.
+            deltas: let the server send only the changes of a document, or of an item of a replica,
+                where that is shorter; False always asks for whole ones and saves the time to apply
+                the changes.
             token_timeout: seconds for one call of the token function.
             probe_after: seconds that a request may wait for its reply while nothing at all comes
                 from the server; then the client pings.
@@ -112,6 +114,9 @@ class connect:
         )
         self._client: Client | None = None
 
+    def __repr__(self) -> str:
+        return f"<connect({self._server.http_url!r}): await it for a client>"
+
     def __await__(self) -> Generator[Any, None, Client]:
         return self._connect().__await__()
 
@@ -128,7 +133,27 @@ class connect:
         if self._client is not None:
             await self._client.close()
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            raise _not_awaited(f"it has no {name!r}")
+
+        def __enter__(self) -> NoReturn:
+            raise _not_awaited("`with` must be `async with`")
+
+        def __exit__(self, *error: object) -> None:
+            """Never called: `__enter__` raises."""
+
     async def _connect(self) -> Client:
         client = Client(self._server, self._token, self._options)
         await client.open()
         return client
+
+
+def _not_awaited(consequence: str) -> NotAwaited:
+    return NotAwaited(
+        f"connect(…) is no client, so {consequence}: use the client of "
+        "`async with connect(…) as client` or `client = await connect(…)`"
+    )

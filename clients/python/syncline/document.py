@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from types import TracebackType
+from typing import Any, Generic, Self, cast
 
 import orjson
 
 from .attempts import make_op
-from .emitter import Callback, Emitter
+from .display import Shown, rows_of
+from .document_callbacks import DocumentCallbacks
+from .emitter import Emitter
 from .encoding import encode_data
 from .errors import DocumentClosed, RevisionMismatch
-from .event_queue import EventQueue
 from .events import DocumentEvent, Removed, Updated
 from .header import JsonObject
+from .listening import as_model
+from .model_data import ModelData
 from .mutation import Mutator, repeat_until_first
 from .open_objects import OpenObjects
 from .patches import OPERATIONS_LIMIT, encode_rule, shallow_merge
 from .snapshot import Snapshot
 from .subscription import Subscription
+from .type_variables import T
 
 __all__ = ["Document"]
 
 
-class Document:
+class Document(DocumentCallbacks[T], Shown, Generic[T]):
     """One document, subscribed until `close()`; made by `Client.document`.
+
+    `T` is the `model` that the document was opened with; without one, `JsonObject`.
 
     Handles of one document share one subscription. Writes survive a break: the client sends them
     again on the next connection, and the server applies each of them once.
@@ -40,19 +46,30 @@ class Document:
     - RequestTimeout: no reply in time; the outcome is unknown.
     - DocumentClosed, ClientClosed: this handle or the client was closed.
     - ConnectionLost, Unauthorized: the client is permanently disconnected.
+
+    With a model, everything that reads data raises `ModelMismatch` if it does not fit the model.
     """
 
-    def __init__(self, objects: OpenObjects, subscription: Subscription) -> None:
+    def __init__(
+        self, objects: OpenObjects, subscription: Subscription, data: ModelData[T]
+    ) -> None:
+        """Applications call `Client.document` instead."""
         self._objects = objects
         self._subscription = subscription
-        self._events: Emitter[DocumentEvent] = Emitter(
-            (Updated.name, Removed.name), objects.options.event_queue
+        self._model = data
+        self._events: Emitter[DocumentEvent[T]] = Emitter(
+            (Updated.name, Removed.name),
+            objects.options.event_queue,
+            convert=as_model(data.codec),
         )
         self._closed = False
         subscription.handles.add(self._events)
 
     def __repr__(self) -> str:
         return f"<Document {self.unique_name or self.sid} at revision {self.revision}>"
+
+    def _rows(self) -> list[tuple[object, str]]:
+        return list(rows_of(self._subscription.current.json))
 
     @property
     def sid(self) -> str:
@@ -65,9 +82,14 @@ class Document:
         return self._subscription.current.unique_name
 
     @property
-    def data(self) -> JsonObject:
+    def data(self) -> T:
         """Newest known data; a copy that the caller may change."""
-        return self._subscription.current.data
+        return self._model.decode(self._subscription.current.json)
+
+    @property
+    def snapshot(self) -> Snapshot[T]:
+        """Newest known state: data, revision and dates that belong together."""
+        return self._model.snapshot(self._subscription.current)
 
     @property
     def revision(self) -> str:
@@ -104,13 +126,11 @@ class Document:
         """True once the client knows that the document was removed; perhaps before the event."""
         return self._subscription.removed
 
-    async def set(
-        self, data: JsonObject, *, if_match: str | None = None, ttl: int | None = None
-    ) -> JsonObject:
+    async def set(self, data: T, *, if_match: str | None = None, ttl: int | None = None) -> T:
         """Replace the data.
 
         Args:
-            data: a JSON object.
+            data: a JSON object; with a model, an instance of it.
             if_match: write only if the document is at this revision; None: unconditional.
             ttl: time to live in seconds from now; 0: never expires; None keeps the expiry.
 
@@ -119,15 +139,13 @@ class Document:
 
         Raises:
             RevisionMismatch: the document is at another revision; `document` is that state.
-            InvalidRequest: `data` is not a JSON object, or `ttl` is out of range.
+            InvalidRequest: `data` is not a JSON object or does not fit the model, or `ttl` is out
+                of range.
             TooLarge: `data` is larger than the server accepts.
         """
-        json = encode_data(data, self._objects.limits.data)
-        return await self._write(
-            "set", json, data=orjson.Fragment(json), if_match=if_match, ttl=ttl
-        )
+        return await self._set(self._model.encode(data, self._objects.limits.data), if_match, ttl)
 
-    async def update(self, changes: JsonObject, *, ttl: int | None = None) -> JsonObject:
+    async def update(self, changes: Mapping[str, Any], *, ttl: int | None = None) -> T:
         """Set some top-level keys and leave the others as they are.
 
         The merge is shallow: each value replaces the old value of its key, and None is stored as
@@ -135,7 +153,8 @@ class Document:
         conflict with other writers.
 
         Args:
-            changes: new values by key.
+            changes: new values by key. With a model, the keys are its fields as they are stored
+                and each value must fit its field.
             ttl: as in `set`.
 
         Returns:
@@ -145,18 +164,24 @@ class Document:
             InvalidRequest, TooLarge: as in `set`.
         """
         # Checked here, so that an error message names the place within `changes`.
-        encode_data(changes, self._objects.limits.data)
-        if len(changes) > OPERATIONS_LIMIT:
-            return await self.mutate(lambda data: data | changes, ttl=ttl)
-        return await self.patch(operations=shallow_merge(changes), ttl=ttl)
+        new = self._model.encode_changes(changes, self._objects.limits.data)
+        if len(new) > OPERATIONS_LIMIT:
+            limit = self._objects.limits.data
 
-    async def mutate(self, fn: Mutator, *, ttl: int | None = None) -> JsonObject:
+            async def merge(stored: bytes) -> bytes | None:
+                return encode_data(orjson.loads(stored) | new, limit)
+
+            return await self._mutate(merge, ttl)
+        return await self.patch(operations=shallow_merge(new), ttl=ttl)
+
+    async def mutate(self, fn: Mutator[T], *, ttl: int | None = None) -> T:
         """Compute new data from the newest data and write it; retry if another writer was first.
 
         Args:
             fn: called with a copy of the data, which it may change. Returns the new data, or None
                 to write nothing. Sync or async. It may be called several times, each time with
-                newer data, and must not call `mutate` on this document.
+                newer data, and must not call `mutate` on this document. Stored fields that a model
+                does not have are kept.
             ttl: as in `set`.
 
         Returns:
@@ -167,18 +192,25 @@ class Document:
             UsageError: `mutate` was called inside `mutate` of this document.
             InvalidRequest, TooLarge: as in `set`.
         """
+
+        async def compute(stored: bytes) -> bytes | None:
+            return await self._model.apply(cast(Any, fn), stored, self._objects.limits.data)
+
+        return await self._mutate(compute, ttl)
+
+    async def _mutate(
+        self, compute: Callable[[bytes], Awaitable[bytes | None]], ttl: int | None
+    ) -> T:
         self._check_open()
         deadline = asyncio.get_running_loop().time() + self._objects.options.mutate_timeout
 
-        async def attempt() -> JsonObject:
+        async def attempt() -> T:
             newest = self._subscription.current
-            data = fn(newest.data)
-            if inspect.isawaitable(data):
-                data = await data
-            if data is None:
+            json = await compute(newest.json)
+            if json is None:
                 return self.data
-            # `if_match` is the revision that `fn` saw. `current` may have changed during its await.
-            return await self.set(data, if_match=str(newest.revision), ttl=ttl)
+            # `if_match` is the revision that was read. `current` may have changed meanwhile.
+            return await self._set(json, str(newest.revision), ttl)
 
         async with self._subscription.mutations.turn():
             return await repeat_until_first(attempt, deadline)
@@ -191,7 +223,7 @@ class Document:
         increment: Mapping[str, int | float] | None = None,
         if_match: str | None = None,
         ttl: int | None = None,
-    ) -> JsonObject:
+    ) -> T:
         """Let the server change the newest data by a rule. Give exactly one rule.
 
         Args:
@@ -212,7 +244,7 @@ class Document:
         rule = encode_rule(merge=merge, operations=operations, increment=increment)
         return await self._write("patch", None, **rule, if_match=if_match, ttl=ttl)
 
-    async def increment(self, pointer: str, by: int | float = 1) -> JsonObject:
+    async def increment(self, pointer: str, by: int | float = 1) -> T:
         """Add to a number; a missing number counts as 0.
 
         Args:
@@ -264,35 +296,23 @@ class Document:
             self._subscription.handles.discard(self._events)
             await self._objects.release(self._subscription)
 
-    def on(self, name: str, callback: Callback[Any]) -> Callable[[], None]:
-        """Call `callback` with each event, one at a time, until the handle is closed.
+    async def __aenter__(self) -> Self:
+        return self
 
-        Args:
-            name: `updated` (events are `Updated`) or `removed` (`Removed`).
-            callback: sync or async. If it is slow, `updated` events are merged into the newest
-                state.
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
 
-        Returns:
-            a function that removes the callback.
+    async def _set(self, json: bytes, if_match: str | None, ttl: int | None) -> T:
+        return await self._write(
+            "set", json, data=orjson.Fragment(json), if_match=if_match, ttl=ttl
+        )
 
-        Raises:
-            ValueError: `name` is neither `updated` nor `removed`.
-        """
-        self._events.check_name(name)
-        self._objects.check_loop()
-        return self._events.on(name, callback)
-
-    def events(self) -> EventQueue[DocumentEvent]:
-        """Return an iterator over the events from this call on.
-
-        The iterator ends after `Removed`, or when the handle or the client is closed. If the client
-        is permanently disconnected, it raises the reason. A slow reader gets the newest state, not
-        every state in between.
-        """
-        self._objects.check_loop()
-        return self._events.events()
-
-    async def _write(self, verb: str, json: bytes | None, **members: Any) -> JsonObject:
+    async def _write(self, verb: str, json: bytes | None, **members: Any) -> T:
         """Send a write and return the data after it; `json` is that data, None if not known yet."""
         self._check_open()
         before = self._subscription.current
@@ -309,10 +329,12 @@ class Document:
                 # The refusal carries the newest state. It is older than `before` only if the
                 # server's data set went back; otherwise adopt it if it is newer than `current`.
                 newest = refusal.document
-                if newest is not None and not self._subscription.go_back(newest, before):
-                    self._subscription.adopt(newest)
+                if newest is not None:
+                    refusal.document = self._model.snapshot(newest)
+                    if not self._subscription.go_back(newest, before):
+                        self._subscription.adopt(newest)
                 raise
-        return (written or await self._read()).data
+        return self._model.decode((written or await self._read()).json, applied=True)
 
     def _take_write(self, body: JsonObject, json: bytes | None) -> Snapshot | None:
         subscription = self._subscription

@@ -28,7 +28,7 @@ class DocumentStream(ObjectStream):
             on_state: called with the first state.
             on_event: called with each event, and with each later state as an `updated` event.
         """
-        super().__init__(http, f"{http.path_to(address)}/Events")
+        super().__init__(http, lambda each: f"{http.path_to(each)}/Events", address)
         self._created = created
         self._on_state = on_state
         self._on_event = on_event
@@ -41,6 +41,10 @@ class DocumentStream(ObjectStream):
             if self.opened:
                 self._on_event({"event": "updated", "document": data})
             else:
-                self._on_state(data["sid"], {"created": self._created, "document": data})
+                self._address = data["sid"]
+                self._on_state(self._address, {"created": self._created, "document": data})
                 self.opened = True
             self._revision = revision
+
+    def _removal(self) -> JsonObject:
+        return {"sid": self._address}

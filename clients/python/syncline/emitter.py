@@ -6,9 +6,10 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Generic
+from typing import Any, Generic
 from weakref import WeakSet
 
+from .errors import UsageError
 from .event_queue import E, EventQueue, Merge, merge_with_last
 
 __all__ = ["Callback", "Emitter"]
@@ -22,24 +23,36 @@ Callback = Callable[[E], Awaitable[object] | object]
 class Emitter(Generic[E]):
     """Listeners of one source of events."""
 
-    def __init__(self, names: tuple[str, ...], bound: int, merge: Merge = merge_with_last) -> None:
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        bound: int,
+        merge: Merge = merge_with_last,
+        *,
+        convert: Callable[[Any], E] | None = None,
+    ) -> None:
         """
         Args:
             names: names of the events.
             bound: events that may wait for each listener.
             merge: adds further ones to the queue of a slow listener.
+            convert: makes what listeners receive from what is emitted; None: as it is.
         """
         self._names = names
         self._bound = bound
         self._merge = merge
+        self._convert = convert
         # Weak: an iterator that its reader has dropped must not collect events permanently.
         self._queues: WeakSet[EventQueue[E]] = WeakSet()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended: tuple[Exception | None] | None = None  # None until the source has ended
 
-    def emit(self, event: E) -> None:
+    def emit(self, event: Any) -> None:
         """Queue `event` for every listener."""
-        for queue in list(self._queues):
+        queues = list(self._queues)
+        if queues and self._convert is not None:
+            event = self._convert(event)
+        for queue in queues:
             queue.put(event)
 
     def events(self) -> EventQueue[E]:
@@ -64,8 +77,16 @@ class Emitter(Generic[E]):
 
         Raises:
             ValueError: there is no event of that name.
+            UsageError: `callback` is no function.
         """
         self.check_name(name)
+        if not callable(callback):
+            if inspect.iscoroutine(callback):
+                callback.close()  # Python would warn that it was never awaited
+            raise UsageError(
+                f"on({name!r}, …) takes a function, not {type(callback).__name__}: "
+                "give the function itself, without calling it"
+            )
         queue = self.events()
         task = asyncio.create_task(_call_with_each(queue, name, callback))
         self._tasks.add(task)

@@ -17,6 +17,8 @@
     ├── TokenUnavailable        the application's token function gave no token
     │   └── TokenDenied         raised by the token function: there will be no token
     ├── UsageError              wrong use: another event loop, `mutate` in `mutate`, …
+    │   └── NotAwaited            `client.document(…)` was used without `await`
+    ├── ModelMismatch           stored data does not fit the model of the handle
     ├── ClientClosed            the client was closed
     └── HandleClosed            the handle of an object was closed
         └── DocumentClosed      the handle of the document was closed
@@ -43,6 +45,8 @@ __all__ = [
     "Forbidden",
     "HandleClosed",
     "InvalidRequest",
+    "ModelMismatch",
+    "NotAwaited",
     "NotFound",
     "RequestError",
     "RequestTimeout",
@@ -153,7 +157,7 @@ class RevisionMismatch(RequestError):
         item: the newest state of an item; None if there is none, or the server did not send it.
     """
 
-    document: Snapshot | None = None
+    document: Snapshot[Any] | None = None
     item: Item[Any] | None = None
 
 
@@ -244,9 +248,51 @@ class TokenDenied(TokenUnavailable):
 class UsageError(SynclineError):
     """The call cannot work; the text says why.
 
-    Causes: the client belongs to another event loop or thread, `mutate` was called inside `mutate`
-    of the same document, or a proxy cannot be used.
+    Causes: the client belongs to another event loop or thread, an `await` is missing, `mutate` was
+    called inside `mutate` of the same document or item, a `model` cannot be used, a callback is no
+    function, or a proxy cannot be used.
     """
+
+
+class NotAwaited(UsageError, AttributeError):
+    """What `client.document(…)` or `connect(…)` returns was used as a document or client.
+
+    The text says to await it. An `AttributeError` too, so that `hasattr` and `getattr` with a
+    default work as always.
+    """
+
+
+class ModelMismatch(SynclineError):
+    """Stored data does not fit the model of the handle.
+
+    Raised where the data is read (`data` of a document, item or event; `mutate`; the result of a
+    write). Nothing else ends: events go on, and `json` of a snapshot, item or event has the data
+    as it is stored.
+
+    Attributes:
+        model: name of the model.
+        path: the part that does not fit, such as `players[3].score`; `data` for the whole.
+        reason: what is wrong with it.
+        json: the stored data as compact UTF-8 JSON. The text of the exception does not contain it.
+        applied: True if the call was a write: it was applied, and led to this data.
+    """
+
+    def __init__(self, model: str, path: str, reason: str, json: bytes, applied: bool) -> None:
+        super().__init__(model, path, reason)
+        self.model = model
+        self.path = path
+        self.reason = reason
+        self.json = json
+        self.applied = applied
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.model, self.path, self.reason, self.json, self.applied)
+
+    def __str__(self) -> str:
+        text = f"{self.path}: {self.reason}; the stored data does not fit {self.model}"
+        if self.json == b"{}":
+            text += " (it is empty: give `data` to create the object with)"
+        return f"{text}. The write was applied." if self.applied else text
 
 
 class ClientClosed(SynclineError):

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from .errors import UsageError
 
@@ -14,11 +14,13 @@ __all__ = ["E", "EventQueue", "Merge", "merge_with_last"]
 
 
 class Event(Protocol):
-    """Interface of an event."""
+    """Interface of an event.
 
-    @property
-    def name(self) -> str:
-        """Name of the event, as passed to `on`."""
+    Attributes:
+        name: name of the event, as passed to `on`.
+    """
+
+    name: ClassVar[str]
 
 
 E = TypeVar("E", bound=Event)

@@ -12,7 +12,15 @@ import httpx2
 
 from syncline_protocol.backoff import Backoff
 
-from .errors import ConnectionLost, RequestError, SynclineError, TokenExpired, Unavailable
+from .errors import (
+    ConnectionLost,
+    Forbidden,
+    NotFound,
+    RequestError,
+    SynclineError,
+    TokenExpired,
+    Unavailable,
+)
 from .header import JsonObject
 from .http import Http
 from .refusals import retry_pause
@@ -130,23 +138,33 @@ class ObjectStream:
     """Follows one object until it is removed.
 
     A stream that something cuts is opened again (rule C20). `follow` fails only if none can be
-    opened.
+    opened, and the object may still be there.
 
     Attributes:
         opened: True once the first stream delivered the state.
         refusal: the server's last 429 or 503; None while a stream is open.
     """
 
-    def __init__(self, http: Http, path: str, revision: int | None = None) -> None:
+    def __init__(
+        self,
+        http: Http,
+        path_of: Callable[[str], str],
+        address: str,
+        *,
+        revision: int | None = None,
+    ) -> None:
         """
         Args:
-            path: path of the stream, with its query.
+            path_of: returns the path of the stream of an object, with its query.
+            address: SID or name of the object.
             revision: the revision to resume from; None begins with the whole state.
         """
         self.opened = False
         self.refusal: Unavailable | None = None
         self._http = http
-        self._path = path
+        self._path_of = path_of
+        # The name only until the SID is known: it may be given to another object meanwhile.
+        self._address = address
         self._revision = revision
         self._answered = False
 
@@ -163,6 +181,12 @@ class ObjectStream:
             try:
                 if await self._read_one():
                     return
+            except (NotFound, Forbidden):
+                # Removed, or the right to read was revoked, between two streams: no event comes.
+                # To this client the object is gone (rule C11). The other streams go on.
+                if not self.opened:
+                    raise
+                return self._take("removed", self._removal())
             except Unavailable as refusal:
                 # The server is full or limits the rate. Retry without end here: the caller of
                 # `open` has its own timeout, and reports `refusal` then.
@@ -185,7 +209,10 @@ class ObjectStream:
         """Read one stream to its end; True if the object was removed."""
         self._answered = False
         async with event_stream(
-            self._http.client, self._path, self._revision, self._http.reply_timeout
+            self._http.client,
+            self._path_of(self._address),
+            self._revision,
+            self._http.reply_timeout,
         ) as events:
             self._answered, self.refusal = True, None
             self._began()
@@ -202,6 +229,10 @@ class ObjectStream:
 
     def _take(self, name: str, data: JsonObject) -> None:
         """Process an event; set `opened` with the first state."""
+        raise NotImplementedError
+
+    def _removal(self) -> JsonObject:
+        """The data of a `removed` event that says only which object is gone."""
         raise NotImplementedError
 
 

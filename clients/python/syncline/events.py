@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from .header import JsonObject
 from .snapshot import Snapshot
+from .type_variables import T
+
+if TYPE_CHECKING:
+    from .models.codec import ModelCodec
 
 __all__ = [
     "ConnectionState",
@@ -28,7 +32,7 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
-class Updated:
+class Updated(Generic[T]):
     """The document has a new revision: new data, or a new expiry.
 
     Attributes:
@@ -39,17 +43,21 @@ class Updated:
 
     name: ClassVar[str] = "updated"
 
-    snapshot: Snapshot
-    previous: Snapshot
+    snapshot: Snapshot[T]
+    previous: Snapshot[T]
     is_local: bool
 
     @property
-    def data(self) -> JsonObject:
-        """The new data; a copy that the caller may change."""
+    def data(self) -> T:
+        """The new data; a copy that the caller may change.
+
+        Raises:
+            ModelMismatch: it does not fit the model of the handle; `snapshot.json` has it.
+        """
         return self.snapshot.data
 
     @property
-    def previous_data(self) -> JsonObject:
+    def previous_data(self) -> T:
         """The data of `previous`; a copy that the caller may change."""
         return self.previous.data
 
@@ -73,13 +81,18 @@ class Updated:
         """When the document expires, UTC; None if never."""
         return self.snapshot.date_expires
 
-    def following(self, earlier: Updated) -> Updated:
+    def following(self, earlier: Updated[T]) -> Updated[T]:
         """Merge this event with `earlier`, for a slow reader."""
         return replace(self, previous=earlier.previous)
 
+    def with_codec(self, codec: ModelCodec[Any]) -> Updated[Any]:
+        """Return the same event with the data of a model."""
+        previous = self.previous.with_codec(codec)
+        return Updated(self.snapshot.with_codec(codec), previous, self.is_local)
+
 
 @dataclass(frozen=True, slots=True)
-class Removed:
+class Removed(Generic[T]):
     """The document was removed; no event follows.
 
     Attributes:
@@ -96,7 +109,7 @@ class Removed:
     name: ClassVar[str] = "removed"
 
     sid: str
-    previous: Snapshot
+    previous: Snapshot[T]
     is_local: bool
     revision: str | None = None
     removed_by: str | None = None
@@ -109,7 +122,7 @@ class Removed:
         return None
 
     @property
-    def previous_data(self) -> JsonObject:
+    def previous_data(self) -> T:
         """The last data; a copy that the caller may change."""
         return self.previous.data
 
@@ -118,12 +131,16 @@ class Removed:
         """Alias of `removed_by`."""
         return self.removed_by
 
-    def following(self, earlier: Removed) -> Removed:
+    def following(self, earlier: Removed[T]) -> Removed[T]:
         """Return this event: a document is removed only once."""
         return self
 
+    def with_codec(self, codec: ModelCodec[Any]) -> Removed[Any]:
+        """Return the same event with the data of a model."""
+        return replace(self, previous=self.previous.with_codec(codec))
 
-DocumentEvent = Updated | Removed
+
+DocumentEvent = Updated[T] | Removed[T]
 """Event of a document."""
 
 

@@ -7,9 +7,12 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
+from syncline_protocol.errors import Code
+
 from .attempts import make_op
-from .emitter import Callback, Emitter
-from .errors import HandleClosed
+from .display import Shown
+from .emitter import Emitter
+from .errors import ClientClosed, HandleClosed, NotFound
 from .event_queue import E, EventQueue
 from .header import Header, JsonObject
 from .object_state import ObjectState
@@ -45,7 +48,7 @@ class State(ObjectState, Protocol):
 S = TypeVar("S", bound=State)
 
 
-class ObjectHandle(Generic[S, E]):
+class ObjectHandle(Shown, Generic[S, E]):
     """Handle of an open list, map or stream.
 
     Attributes:
@@ -150,19 +153,6 @@ class ObjectHandle(Generic[S, E]):
     ) -> None:
         await self.close()
 
-    def on(self, name: str, callback: Callback[Any]) -> Callable[[], None]:
-        """Call `callback`, sync or async, with each event of that name, one at a time.
-
-        Returns:
-            a function that removes the callback.
-
-        Raises:
-            ValueError: there is no event of that name; the message lists the names.
-        """
-        self._events.check_name(name)
-        self._objects.check_loop()
-        return self._events.on(name, callback)
-
     def events(self) -> EventQueue[E]:
         """Return an iterator over the events from this call on.
 
@@ -171,6 +161,12 @@ class ObjectHandle(Generic[S, E]):
         """
         self._objects.check_loop()
         return self._events.events()
+
+    def _why_ended(self) -> Exception:
+        """Why no event follows, once an iterator has ended without an error."""
+        if self._closed:
+            return HandleClosed()
+        return NotFound.local(Code.NOT_FOUND, "It was removed.") if self.removed else ClientClosed()
 
     async def _remove_whole(self) -> None:
         with self._subscription.writing():

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
 
 import orjson
 
 from syncline_protocol import dates
 
+from .display import Shown, shorten
 from .header import JsonObject
+from .type_variables import Defaulted, K, T
 
-__all__ = ["Item", "K", "key_of"]
+if TYPE_CHECKING:
+    from .models.codec import ModelCodec
 
-K = TypeVar("K", bound=str | int)
-"""Key of an item: a string in a map, the index in a list."""
+__all__ = ["Item", "key_of"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item(Generic[K]):
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Item(Defaulted, Shown, Generic[T, K]):
     """One state of an item (docs/protocol.md, section 2).
 
     Attributes:
@@ -29,6 +31,7 @@ class Item(Generic[K]):
         date_created, date_updated: UTC.
         date_expires: UTC; None if the item never expires.
         created_by, updated_by: an identity, or `system`.
+        codec: makes `data` an instance of the handle's model; None if the handle has none.
     """
 
     key: K
@@ -39,12 +42,27 @@ class Item(Generic[K]):
     date_expires: datetime | None
     created_by: str
     updated_by: str
+    codec: ModelCodec[T] | None = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        return f"<Item {self.key!r} at revision {self.order}: {shorten(self.json)}>"
+
+    def _rows(self) -> list[tuple[object, str]]:
+        return [("key", repr(self.key)), ("revision", self.revision), ("data", shorten(self.json))]
 
     @property
-    def data(self) -> JsonObject:
-        """The data, parsed again at each access: the caller may change it."""
-        data: JsonObject = orjson.loads(self.json)
+    def data(self) -> T:
+        """The data, parsed again at each access: the caller may change it.
+
+        Raises:
+            ModelMismatch: it does not fit the model of the handle.
+        """
+        data: T = orjson.loads(self.json) if self.codec is None else self.codec.decode(self.json)
         return data
+
+    def with_codec(self, codec: ModelCodec[Any]) -> Item[Any, K]:
+        """Return the same item with the data of a model."""
+        return replace(self, codec=codec)
 
     @property
     def revision(self) -> str:
@@ -52,7 +70,7 @@ class Item(Generic[K]):
         return str(self.order)
 
     @classmethod
-    def parse(cls, body: JsonObject, json: bytes | None = None) -> Item[Any]:
+    def parse(cls, body: JsonObject, json: bytes | None = None) -> Item[Any, Any]:
         """Parse an item in a message, or a REST resource.
 
         `json` is the data, if the caller knows it; None takes it from `body`.

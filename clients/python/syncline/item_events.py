@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, ClassVar, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
+
+import orjson
 
 from syncline_protocol import dates
 
 from .header import JsonObject
-from .item import Item, K, key_of
+from .item import Item, key_of
 from .object_events import ExpiryChanged, ObjectRemoved
+from .type_variables import Defaulted, K, T
+
+if TYPE_CHECKING:
+    from .models.codec import ModelCodec
 
 __all__ = [
     "COLLECTION_EVENTS",
@@ -20,6 +26,8 @@ __all__ = [
     "ItemEvent",
     "ItemRemoved",
     "ItemUpdated",
+    "ListEvent",
+    "MapEvent",
     "Reset",
     "merge_collection_event",
     "parse_change",
@@ -27,10 +35,10 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _ItemWritten(Generic[K]):
+class _ItemWritten(Defaulted, Generic[T, K]):
     """An item has a new state."""
 
-    item: Item[K]
+    item: Item[T, K]
     is_local: bool = False
 
     @property
@@ -39,14 +47,22 @@ class _ItemWritten(Generic[K]):
         return self.item.key
 
     @property
-    def data(self) -> JsonObject:
-        """Data of the item; a copy that the caller may change."""
+    def data(self) -> T:
+        """Data of the item; a copy that the caller may change.
+
+        Raises:
+            ModelMismatch: it does not fit the model of the handle; `item.json` has it.
+        """
         return self.item.data
 
     @property
     def order(self) -> int:
         """The revision as a number."""
         return self.item.order
+
+    def with_codec(self, codec: ModelCodec[Any]) -> Any:
+        """Return the same event with the data of a model."""
+        return replace(self, item=self.item.with_codec(codec))
 
     @property
     def revision(self) -> str:
@@ -55,7 +71,7 @@ class _ItemWritten(Generic[K]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ItemAdded(_ItemWritten[K]):
+class ItemAdded(_ItemWritten[T, K], Generic[T, K]):
     """An item was added.
 
     Attributes:
@@ -67,7 +83,7 @@ class ItemAdded(_ItemWritten[K]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ItemUpdated(_ItemWritten[K]):
+class ItemUpdated(_ItemWritten[T, K], Generic[T, K]):
     """An item has new data, a new expiry, or both.
 
     Attributes:
@@ -78,37 +94,60 @@ class ItemUpdated(_ItemWritten[K]):
 
     name: ClassVar[str] = "item_updated"
 
-    previous: Item[K] | None = None
+    previous: Item[T, K] | None = None
+
+    def with_codec(self, codec: ModelCodec[Any]) -> ItemUpdated[Any, K]:
+        """Return the same event with the data of a model."""
+        previous = None if self.previous is None else self.previous.with_codec(codec)
+        return replace(self, item=self.item.with_codec(codec), previous=previous)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ItemRemoved(Generic[K]):
+class ItemRemoved(Defaulted, Generic[T, K]):
     """An item was removed, or has expired.
 
     Attributes:
         key: key of the item.
         order: revision of the removal, as a number.
-        data: the last data; None if it is not known.
+        json: the last data as compact UTF-8 JSON; None if it is not known.
         is_local: True if this client removed it.
         removed_by: identity that removed it, `system` for an expiry; None if not known.
         expired: True for an expiry; False also if that is not known.
         date_removed: UTC; None if not known.
+        codec: makes `data` an instance of the handle's model; None if the handle has none.
     """
 
     name: ClassVar[str] = "item_removed"
 
     key: K
     order: int
-    data: JsonObject | None = None
+    json: bytes | None = None
     is_local: bool = False
     removed_by: str | None = None
     expired: bool = False
     date_removed: datetime | None = None
+    codec: ModelCodec[T] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def data(self) -> T | None:
+        """The last data; None if it is not known. A copy that the caller may change.
+
+        Raises:
+            ModelMismatch: it does not fit the model of the handle.
+        """
+        if self.json is None:
+            return None
+        data: T = orjson.loads(self.json) if self.codec is None else self.codec.decode(self.json)
+        return data
 
     @property
     def revision(self) -> str:
         """Revision of the removal."""
         return str(self.order)
+
+    def with_codec(self, codec: ModelCodec[Any]) -> ItemRemoved[Any, K]:
+        """Return the same event with the data of a model."""
+        return replace(self, codec=codec)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,13 +166,19 @@ class Reset:
     revision: str
 
 
-ItemEvent = ItemAdded[K] | ItemUpdated[K] | ItemRemoved[K]
+ItemEvent = ItemAdded[T, K] | ItemUpdated[T, K] | ItemRemoved[T, K]
 """Change of one item."""
 
 CollectionEvent = (
-    ItemAdded[K] | ItemUpdated[K] | ItemRemoved[K] | Reset | ExpiryChanged | ObjectRemoved
+    ItemAdded[T, K] | ItemUpdated[T, K] | ItemRemoved[T, K] | Reset | ExpiryChanged | ObjectRemoved
 )
 """Event of a list or map."""
+
+MapEvent = CollectionEvent[T, str]
+"""Event of a map: `MapEvent[Card]`."""
+
+ListEvent = CollectionEvent[T, int]
+"""Event of a list: `ListEvent[Card]`."""
 
 COLLECTION_EVENTS = (
     ItemAdded.name,
@@ -145,7 +190,7 @@ COLLECTION_EVENTS = (
 )
 
 
-def parse_change(body: JsonObject, json: bytes | None) -> ItemEvent[Any]:
+def parse_change(body: JsonObject, json: bytes | None) -> ItemEvent[Any, Any]:
     """Parse one of the `changes` in a message; `json` as in `Item.parse`."""
     match body["kind"]:
         case "added":
@@ -153,11 +198,11 @@ def parse_change(body: JsonObject, json: bytes | None) -> ItemEvent[Any]:
         case "updated":
             return ItemUpdated(item=Item.parse(body, json))
         case "removed":
-            date = body.get("date_removed")
+            date, data = body.get("date_removed"), body.get("data")
             return ItemRemoved(
                 key=key_of(body),
                 order=int(body["revision"]),
-                data=body.get("data"),
+                json=None if data is None else orjson.dumps(data),
                 removed_by=body.get("removed_by"),
                 expired=bool(body.get("expired")),
                 date_removed=None if date is None else dates.parse(date),

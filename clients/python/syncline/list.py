@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Generic
 
 from syncline_protocol.errors import Code
 
 from .collection import Collection
 from .errors import InvalidRequest
-from .header import JsonObject
 from .item import Item
 from .item_types import LIST
 from .mutation import Mutator
+from .type_variables import T
 
 __all__ = ["List"]
 
 
-class List(Collection[int]):
+class List(Collection[T, int], Generic[T]):
     """One list, or a part of it: items by index, in the order in which they were appended.
 
     The server gives the indexes, and never gives one again. Made by `Client.list`.
+
+    `T` is the `model` that the list was opened with; without one, `JsonObject`.
     """
 
     collection_type = LIST
 
     async def append(
-        self, data: JsonObject, *, ttl: int | None = None, collection_ttl: int | None = None
-    ) -> Item[int]:
+        self, data: T, *, ttl: int | None = None, collection_ttl: int | None = None
+    ) -> Item[T, int]:
         """Append an item.
 
         Args:
@@ -41,7 +43,7 @@ class List(Collection[int]):
         members = {"ttl": ttl, "collection_ttl": collection_ttl}
         return await self._write_data("add", {}, data, members)
 
-    async def mutate(self, key: int, fn: Mutator, *, ttl: int | None = None) -> Item[int]:
+    async def mutate(self, key: int, fn: Mutator[T], *, ttl: int | None = None) -> Item[T, int]:
         """Compute new data of an item from the newest and write it; retry if another was first.
 
         Args:

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Generic
 
 from syncline_protocol.errors import Code
 
 from .collection import Collection
 from .errors import InvalidRequest
-from .header import JsonObject
 from .item import Item
 from .item_types import MAP
 from .mutation import MapMutator
 from .part import Part
 from .replica import Replica
+from .type_variables import T
 
 __all__ = ["Map"]
 
 
-class Map(Collection[str]):
-    """One map, or a part of it: items by key. Made by `Client.map`."""
+class Map(Collection[T, str], Generic[T]):
+    """One map, or a part of it: items by key. Made by `Client.map`.
+
+    `T` is the `model` that the map was opened with; without one, `JsonObject`.
+    """
 
     collection_type = MAP
 
     async def add(
         self,
         key: str,
-        data: JsonObject,
+        data: T,
         *,
         ttl: int | None = None,
         collection_ttl: int | None = None,
-    ) -> Item[str]:
+    ) -> Item[T, str]:
         """Add an item.
 
         Args:
@@ -43,7 +46,7 @@ class Map(Collection[str]):
         members = {"ttl": ttl, "collection_ttl": collection_ttl}
         return await self._write_data("add", {"key": key}, data, members)
 
-    async def mutate(self, key: str, fn: MapMutator, *, ttl: int | None = None) -> Item[str]:
+    async def mutate(self, key: str, fn: MapMutator[T], *, ttl: int | None = None) -> Item[T, str]:
         """Compute new data of an item from the newest and write it; retry if another was first.
 
         Args:
@@ -61,7 +64,7 @@ class Map(Collection[str]):
         """
         return await self._mutate(key, fn, ttl)
 
-    def replica(self, *, prefix: str | None = None) -> Replica[str]:
+    def replica(self, *, prefix: str | None = None) -> Replica[T, str]:
         """Return a replica, which keeps the items in memory and current.
 
         Args:
@@ -70,7 +73,7 @@ class Map(Collection[str]):
         if prefix is None:
             return super().replica()
         self._check_open()
-        return Replica(self._objects, self._subscription, Part.of(None, prefix))
+        return Replica(self._objects, self._subscription, Part.of(None, prefix), data=self._model)
 
     async def remove_map(self) -> None:
         """Remove the map with all its items, for all clients."""

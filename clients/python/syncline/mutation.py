@@ -8,16 +8,16 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from .errors import RevisionMismatch
-from .header import JsonObject
+from .type_variables import T
 
 __all__ = ["MapMutator", "Mutator", "repeat_until_first"]
 
-T = TypeVar("T")
+W = TypeVar("W")
 
-Mutator = Callable[[JsonObject], JsonObject | None | Awaitable[JsonObject | None]]
+Mutator = Callable[[T], T | None | Awaitable[T | None]]
 """Called with the data; returns the new data, or None to write nothing. Sync or async."""
 
-MapMutator = Callable[[JsonObject | None], JsonObject | None | Awaitable[JsonObject | None]]
+MapMutator = Callable[[T | None], T | None | Awaitable[T | None]]
 """As `Mutator`, for an item of a map: called with None if there is no such item."""
 
 MUTATE_PAUSE = 0.01
@@ -25,7 +25,7 @@ MUTATE_PAUSE_LIMIT = 0.5
 """First and largest ceiling of the random pause between attempts of `mutate`, in seconds."""
 
 
-async def repeat_until_first(attempt: Callable[[], Awaitable[T]], deadline: float) -> T:
+async def repeat_until_first(attempt: Callable[[], Awaitable[W]], deadline: float) -> W:
     """Repeat a read and a write until no other writer was first.
 
     Raises:

@@ -52,6 +52,11 @@ class OpenObjects:
         """Maximum sizes of data."""
         return self._connection.limits
 
+    @property
+    def has_deltas(self) -> bool:
+        """True while there is a connection that can have deltas."""
+        return self.options.deltas and self._connection.transport_name == "websocket"
+
     def check_loop(self) -> None:
         """Raise `UsageError` outside the client's event loop."""
         self._connection.check_loop()
@@ -105,14 +110,24 @@ class OpenObjects:
             raise
         return handle
 
-    async def reopen(self, subscription: ObjectState) -> None:
+    async def reopen(
+        self,
+        subscription: ObjectState,
+        *,
+        page: JsonObject | None = None,
+        take: Receive[None] = lambda ok: None,
+    ) -> None:
         """Open once again an object that is open, and catch up.
+
+        Args:
+            page: the member `items`, to read a page of a collection too; None for no page.
+            take: called with the reply, after what was missed was processed.
 
         Raises:
             NotFound, Forbidden: to this client the object is gone; its removal is announced.
         """
         try:
-            await self._reopen(subscription)
+            await self._reopen(subscription, page, take)
         except (NotFound, Forbidden):
             self._removed(subscription, Removal(), may_be_early=True)
             raise
@@ -247,12 +262,24 @@ class OpenObjects:
                 return  # permanently disconnected: `end` ends the handles
             await asyncio.sleep(backoff.pause())
 
-    async def _reopen(self, subscription: ObjectState) -> None:
-        members, take = subscription.reopening()
+    async def _reopen(
+        self,
+        subscription: ObjectState,
+        page: JsonObject | None = None,
+        take: Receive[None] = lambda ok: None,
+    ) -> None:
+        members, receive = subscription.reopening()
+        if page is not None:
+            members["items"] = page
+
+        def receive_both(ok: JsonObject) -> None:
+            receive(ok)
+            take(ok)
+
         named: JsonObject = {subscription.type: subscription.sid}
         await self.request(
             "open",
-            take,
+            receive_both,
             late=partial(self._opened_late, subscription.type),
             **named,
             mode="open_existing",

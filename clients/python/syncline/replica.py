@@ -6,18 +6,26 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from syncline_protocol.backoff import Backoff
 from syncline_protocol.errors import Code
 
+from .collection_callbacks import CollectionCallbacks
 from .collection_listener import Listener
 from .collection_subscription import CollectionSubscription
-from .emitter import Callback, Emitter
-from .errors import HandleClosed, NotFound, RequestError, RequestTimeout, SynclineError
-from .event_queue import EventQueue
+from .display import Shown, shorten
+from .emitter import Emitter
+from .errors import (
+    ClientClosed,
+    HandleClosed,
+    NotFound,
+    RequestError,
+    RequestTimeout,
+    SynclineError,
+)
 from .header import JsonObject
-from .item import Item, K
+from .item import Item
 from .item_events import (
     COLLECTION_EVENTS,
     CollectionEvent,
@@ -28,22 +36,26 @@ from .item_events import (
     Reset,
     merge_collection_event,
 )
+from .listening import as_model
+from .model_data import ModelData
 from .open_objects import OpenObjects
 from .part import KEYS_LIMIT, Part
 from .replica_items import ReplicaItems
 from .transport import Receive
+from .type_variables import Defaulted, K, T
+from .waiting import deadline, is_met
 
-__all__ = ["Replica"]
+__all__ = ["PAGE_LIMIT", "Replica"]
 
 logger = logging.getLogger("syncline")
 
-T = TypeVar("T")
+W = TypeVar("W")
 
 PAGE_LIMIT = 500
 """Number of items that are read at once, which is the most that the server allows."""
 
 
-class Replica(Mapping[K, Item[K]]):
+class Replica(Defaulted, CollectionCallbacks[T, K], Mapping[K, Item[T, K]], Shown, Generic[T, K]):
     """The items of a list or map, or of a part, in memory: a mapping of keys to items.
 
     Reads are synchronous. The replica follows every change, also over breaks of the connection::
@@ -60,14 +72,27 @@ class Replica(Mapping[K, Item[K]]):
     """
 
     def __init__(
-        self, objects: OpenObjects, subscription: CollectionSubscription, part: Part
+        self,
+        objects: OpenObjects,
+        subscription: CollectionSubscription,
+        part: Part,
+        *,
+        data: ModelData[T],
+        opened: JsonObject | None = None,
     ) -> None:
-        """Applications call `replica` of a list or map instead."""
+        """Applications call `replica` of a list or map instead.
+
+        `opened`: the reply to an `open` of this part, with a first page; None to ask for the page.
+        """
         self._objects = objects
         self._subscription = subscription
         self._part = part
-        self._events: Emitter[CollectionEvent[K]] = Emitter(
-            COLLECTION_EVENTS, objects.options.event_queue, merge_collection_event
+        self._model = data
+        self._events: Emitter[CollectionEvent[T, K]] = Emitter(
+            COLLECTION_EVENTS,
+            objects.options.event_queue,
+            merge_collection_event,
+            convert=as_model(data.codec),
         )
         self._items: ReplicaItems[K] = ReplicaItems(self._events.emit)
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -75,15 +100,20 @@ class Replica(Mapping[K, Item[K]]):
         self._since = 0  # revision up to which all changes have come, as of the last message
         self._listener = Listener(part=part, emit=self._take, end=self._end, replica=self)
         subscription.attach(self._listener)
-        self._reading = asyncio.create_task(self._read_all())
         self._checking: asyncio.Task[None] | None = None
+        # No event comes between the reply to `open` and this, so the page is as new as it says.
+        after = None if opened is None else self._take_page(opened)
+        self._reading = asyncio.create_task(self._read_all(after))
 
     def __repr__(self) -> str:
         state = "complete" if self.complete else "incomplete"
         return f"<Replica of {self._subscription.sid}: {len(self)} items, {state}>"
 
-    def __getitem__(self, key: K) -> Item[K]:
-        return self._items.items[key]
+    def _rows(self) -> Iterator[tuple[object, str]]:
+        return ((key, shorten(item.json)) for key, item in self._items.items.items())
+
+    def __getitem__(self, key: K) -> Item[T, K]:
+        return self._model.item(self._items.items[key])
 
     def __iter__(self) -> Iterator[K]:
         """The keys, in their order."""
@@ -109,18 +139,42 @@ class Replica(Mapping[K, Item[K]]):
             NotFound: the list or map was removed.
             SynclineError: the replica or the client was closed, or is permanently disconnected.
         """
+        self._objects.check_loop()
         await asyncio.shield(self._ready)
 
-    def on(self, name: str, callback: Callback[Any]) -> Callable[[], None]:
-        """Call `callback` with each event of that name; as `on` of a list or map."""
-        self._events.check_name(name)
-        self._objects.check_loop()
-        return self._events.on(name, callback)
+    async def wait_for(
+        self, predicate: Callable[[Self], object], *, timeout: float | None = None
+    ) -> Self:
+        """Wait until the items are as wanted: `await replica.wait_for(lambda r: len(r) == 3)`.
 
-    def events(self) -> EventQueue[CollectionEvent[K]]:
-        """Return an iterator over the events from this call on."""
-        self._objects.check_loop()
-        return self._events.events()
+        Args:
+            predicate: a sync function, called with the replica once all items are read, and after
+                each event, until its result is true.
+            timeout: seconds; None waits without end.
+
+        Returns:
+            the replica.
+
+        Raises:
+            TimeoutError: `timeout` has passed.
+            NotFound: the list or map was removed.
+            HandleClosed, ClientClosed, ConnectionLost, Unauthorized: no event follows.
+        """
+        if self._closed:
+            raise HandleClosed
+        events = self.events()
+        async with deadline(timeout, "the replica"):
+            await self.ready()
+            if is_met(predicate, self):
+                return self
+            async for _ in events:
+                if is_met(predicate, self):
+                    return self
+        if self._closed:
+            raise HandleClosed
+        if self._subscription.removed:
+            raise NotFound.local(Code.NOT_FOUND, "It was removed.")
+        raise ClientClosed
 
     async def close(self) -> None:
         """Stop following the changes; the items stay as they are. Safe to repeat."""
@@ -132,7 +186,16 @@ class Replica(Mapping[K, Item[K]]):
             self._subscription.detach(self._listener)
             await self._objects.release(self._subscription)
 
-    def show(self, event: ItemEvent[K]) -> None:
+    @property
+    def takes_deltas(self) -> bool:
+        """As in `ReplicaListener`."""
+        return self._objects.options.deltas
+
+    def known(self, key: K) -> Item[Any, K] | None:
+        """What a delta of an item begins from; as in `ReplicaListener`."""
+        return self._items.known(key)
+
+    def show(self, event: ItemEvent[Any, K]) -> None:
         """Process an own write at its reply; as in `ReplicaListener`."""
         self._items.show(event)
 
@@ -172,7 +235,7 @@ class Replica(Mapping[K, Item[K]]):
     ) -> None:
         await self.close()
 
-    def _take(self, event: CollectionEvent[K]) -> None:
+    def _take(self, event: CollectionEvent[Any, K]) -> None:
         if isinstance(event, ItemAdded | ItemUpdated | ItemRemoved):
             self._items.apply(event)
             return
@@ -197,43 +260,64 @@ class Replica(Mapping[K, Item[K]]):
             self._ready.set_exception(error)
             self._ready.exception()
 
-    async def _read_all(self) -> None:
-        """Read all pages; retry each until it is there."""
+    async def _read_all(self, after: K | None = None) -> None:
+        """Read all pages, those behind the key `after`; retry each until it is there."""
         backoff = Backoff(
             self._objects.options.backoff_initial, self._objects.options.backoff_limit
         )
-        after: K | None = None
-        while True:
+        while not self._items.complete:
             try:
+                if after is None and self._could_use_deltas:
+                    after = await self._open_page()
+                    continue
                 if self._subscription.is_lost:
                     # The replica's part is greater than what the server sends.
                     await self._objects.reopen(self._subscription)
                     continue
-                after, order = await self._read_page(after)
+                after = await self._read_page(after)
             except (RequestTimeout, RequestError) as error:
                 logger.warning("%s could not be read: %s", self._subscription.sid, error)
                 await asyncio.sleep(backoff.pause())
             except SynclineError:
                 return  # permanently disconnected: `_end` follows
-            else:
-                if after is None:
-                    # Over REST a page has no revision.
-                    self._items.finish(max(order, self._subscription.since))
-                    if not self._ready.done():
-                        self._ready.set_result(None)
-                    return
 
-    async def _read_page(self, after: K | None) -> tuple[K | None, int]:
-        """Read one page; return its last key if items follow, and the collection's revision."""
-        type_ = self._subscription.type
+    @property
+    def _could_use_deltas(self) -> bool:
+        return self._objects.has_deltas and self._subscription.could_use_deltas(self._part)
+
+    async def _open_page(self) -> K | None:
+        """Open the collection with deltas and with the first page; return as `_read_page`."""
+        me = asyncio.current_task()
+        after: list[K | None] = []
+
+        def take(ok: JsonObject) -> None:
+            # After a reset the pages are read again (rule C26).
+            if self._reading is me and "items" in ok and not ok.get("reset"):
+                after.append(self._take_page(ok))
+
+        self._items.ask()
+        await self._objects.reopen(self._subscription, page={"limit": PAGE_LIMIT}, take=take)
+        return after[0] if after else None
+
+    def _take_page(self, ok: JsonObject) -> K | None:
+        """Process a page; return its last key if items follow."""
+        self._items.read([Item.parse(each) for each in ok["items"]], self._subscription.since)
+        following: K | None = ok["next"]
+        if following is None:
+            # Over REST a page has no revision.
+            order = int(ok[self._subscription.type]["revision"])
+            self._items.finish(max(order, self._subscription.since))
+            if not self._ready.done():
+                self._ready.set_result(None)
+        return following
+
+    async def _read_page(self, after: K | None) -> K | None:
+        """Read one page; return its last key if items follow."""
         me = asyncio.current_task()
 
-        def take(ok: JsonObject) -> tuple[K | None, int]:
+        def take(ok: JsonObject) -> K | None:
             # A reset may have come after this task was cancelled, but before it ended.
-            if self._reading is me:
-                items = [Item.parse(each) for each in ok["items"]]
-                self._items.read(items, self._subscription.since)
-            return ok["next"], int(ok[type_]["revision"])
+            return self._take_page(ok) if self._reading is me else None
 
         self._items.ask()
         part = self._part.members(self._subscription.keys_name)
@@ -257,6 +341,6 @@ class Replica(Mapping[K, Item[K]]):
         finally:
             self._checking = None
 
-    async def _request(self, take: Receive[T], members: JsonObject) -> T:
+    async def _request(self, take: Receive[W], members: JsonObject) -> W:
         named: JsonObject = {self._subscription.type: self._subscription.sid, **members}
         return await self._objects.request("items", take, limit=PAGE_LIMIT, **named)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Generic
+from typing import Any, Generic
 
-from .item import Item, K
+from .item import Item
 from .item_events import ItemAdded, ItemEvent, ItemRemoved, ItemUpdated
+from .type_variables import K
 
 __all__ = ["ReplicaItems"]
 
@@ -21,9 +22,9 @@ class ReplicaItems(Generic[K]):
         complete: True once all pages are read.
     """
 
-    def __init__(self, announce: Callable[[ItemEvent[K]], None]) -> None:
+    def __init__(self, announce: Callable[[ItemEvent[Any, K]], None]) -> None:
         """`announce`: called with each difference."""
-        self.items: dict[K, Item[K]] = {}
+        self.items: dict[K, Item[Any, K]] = {}
         self.complete = False
         self._announce = announce
         self._keys: list[K] = []  # sorted
@@ -37,12 +38,21 @@ class ReplicaItems(Generic[K]):
         # own removal.
         self._ahead: dict[K, int] = {}
         # What was announced last of each item of which an own write is shown: None for no item.
-        self._announced: dict[K, Item[K] | None] = {}
+        self._announced: dict[K, Item[Any, K] | None] = {}
 
     @property
     def keys(self) -> list[K]:
         """The keys in their order; not to be changed."""
         return self._keys
+
+    def known(self, key: K) -> Item[Any, K] | None:
+        """The item with a key, without own writes whose events are still to come.
+
+        None if there is none, or a reset has made it doubtful.
+        """
+        if key in self._unconfirmed:
+            return None
+        return self._announced[key] if key in self._announced else self.items.get(key)
 
     def ask(self) -> None:
         """Begin to read a page."""
@@ -50,7 +60,7 @@ class ReplicaItems(Generic[K]):
         if self._is_first_walk:
             self._changed.clear()
 
-    def read(self, page: list[Item[K]], since: int) -> None:
+    def read(self, page: list[Item[Any, K]], since: int) -> None:
         """Process a page; all changes up to the revision `since` have come."""
         for item in page:
             changed = self._changed.get(item.key)
@@ -74,17 +84,17 @@ class ReplicaItems(Generic[K]):
         self._announced = {k: each for k, each in self._announced.items() if k in self._ahead}
         self.complete, self._is_first_walk = True, False
 
-    def show(self, event: ItemEvent[K]) -> None:
+    def show(self, event: ItemEvent[Any, K]) -> None:
         """Show an own write, which is announced in its turn (rule C30)."""
         item = None if isinstance(event, ItemRemoved) else event.item
         self._show(event.key, item, event.order)
 
-    def show_written(self, item: Item[K], since: int) -> None:
+    def show_written(self, item: Item[Any, K], since: int) -> None:
         """Show an item that was read because this client wrote it."""
         if item.order > since:
             self._show(item.key, item, item.order)
 
-    def _show(self, key: K, item: Item[K] | None, order: int) -> None:
+    def _show(self, key: K, item: Item[Any, K] | None, order: int) -> None:
         known = self.items.get(key)
         newest = 0 if known is None or key in self._unconfirmed else known.order
         if order <= max(newest, self._ahead.get(key, 0), self._changed.get(key, 0)):
@@ -129,7 +139,7 @@ class ReplicaItems(Generic[K]):
                 self._announced.pop(key, None)
         return [key for key in late if key in self.items]
 
-    def settle(self, asked: list[K], found: list[Item[K]], since: int) -> None:
+    def settle(self, asked: list[K], found: list[Item[Any, K]], since: int) -> None:
         """Process a page of suspects: `found` are those of `asked` that there are."""
         there = {item.key: item for item in found}
         for key in asked:
@@ -154,7 +164,7 @@ class ReplicaItems(Generic[K]):
         self._unconfirmed = set(self.items) | announced
         self._changed.clear()
 
-    def apply(self, event: ItemEvent[K]) -> None:
+    def apply(self, event: ItemEvent[Any, K]) -> None:
         """Process a change."""
         key = event.key
         # An own write may be shown already: what counts here is what was announced.
@@ -176,13 +186,13 @@ class ReplicaItems(Generic[K]):
             self._put(event.item)
         self._announce_change(event, known)
 
-    def _announce_change(self, event: ItemEvent[K], known: Item[K] | None) -> None:
+    def _announce_change(self, event: ItemEvent[Any, K], known: Item[Any, K] | None) -> None:
         """Announce a change of the state `known`, None for no item."""
         if isinstance(event, ItemRemoved):
             if known is None and self.complete:
                 return
-            if event.data is None and known is not None:
-                event = replace(event, data=known.data)
+            if event.json is None and known is not None:
+                event = replace(event, json=known.json)
             self._announce(event)
             return
         is_added = known is None if self.complete else isinstance(event, ItemAdded)
@@ -193,7 +203,7 @@ class ReplicaItems(Generic[K]):
         ahead = self._ahead.pop(key)
         self.apply(ItemRemoved(key=key, order=max(order, ahead + 1)))
 
-    def _read_one(self, item: Item[K]) -> None:
+    def _read_one(self, item: Item[Any, K]) -> None:
         shown = self.items.get(item.key)
         known = self._announced.pop(item.key, shown)
         is_new = shown is None or item.key in self._unconfirmed or shown.order < item.order
@@ -203,7 +213,7 @@ class ReplicaItems(Generic[K]):
         if not self._is_first_walk and (known is None or known.order != item.order):
             self._announce(_difference(known, item, known is None, is_local=False))
 
-    def _put(self, item: Item[K]) -> None:
+    def _put(self, item: Item[Any, K]) -> None:
         if item.key not in self.items:
             insort(self._keys, item.key)
         self.items[item.key] = item
@@ -214,8 +224,8 @@ class ReplicaItems(Generic[K]):
 
 
 def _difference(
-    known: Item[K] | None, item: Item[K], is_added: bool, is_local: bool
-) -> ItemEvent[K]:
+    known: Item[Any, K] | None, item: Item[Any, K], is_added: bool, is_local: bool
+) -> ItemEvent[Any, K]:
     if is_added:
         return ItemAdded(item=item, is_local=is_local)
     return ItemUpdated(item=item, previous=known, is_local=is_local)

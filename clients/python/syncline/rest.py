@@ -65,6 +65,7 @@ class RestTransport:
         self._tasks: set[asyncio.Task[Any]] = set()
         # One lock per address: requests for one object run one at a time, in order, as
         # on a WebSocket (docs/protocol.md, section 4). Weak: an entry lives while a request has it.
+        # Opening again after a break takes no turn (see `_is_reopening`).
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @classmethod
@@ -119,7 +120,8 @@ class RestTransport:
     ) -> T:
         type_, address = _object_of(request)
         name = f"{type_.name} {address}"
-        turn = self._turns.setdefault(name, asyncio.Lock()) if address else asyncio.Lock()
+        takes_turn = address is not None and not _is_reopening(request)
+        turn = self._turns.setdefault(name, asyncio.Lock()) if takes_turn else asyncio.Lock()
         async with turn:
             # The transport may have ended while this request waited for its turn.
             if self.ended.done():
@@ -252,6 +254,17 @@ class RestTransport:
         if not has_revision or not isinstance(body.get("sid"), str):
             raise self._http.lost(ValueError(f"the reply is not a {type_.name}"))
         return body
+
+
+def _is_reopening(request: JsonObject) -> bool:
+    """True for the `open` of the client itself, which subscribes again after a break (rule C11).
+
+    It changes nothing, and takes no turn: the writes that were in flight are sent again at the same
+    moment, the server may answer each only after seconds, and the object would be stale so long.
+    What its reply has of them is announced in order (rule C13). The application's `open` has an
+    `op`.
+    """
+    return request["do"] == "open" and "op" not in request
 
 
 def _object_of(request: JsonObject) -> tuple[ObjectType, str | None]:

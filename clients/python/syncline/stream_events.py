@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 import orjson
 
-from .header import JsonObject
 from .object_events import ExpiryChanged, ObjectRemoved
+from .type_variables import T
+
+if TYPE_CHECKING:
+    from .models.codec import ModelCodec
 
 __all__ = ["STREAM_EVENTS", "MessagePublished", "Missed", "StreamEvent", "merge_stream_event"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MessagePublished:
+class MessagePublished(Generic[T]):
     """A message was published on the stream.
 
     Attributes:
@@ -25,6 +28,7 @@ class MessagePublished:
         date_created: when it was published, UTC.
         created_by: identity of the publisher, or `system`.
         is_local: True if this client published it.
+        codec: makes `data` an instance of the handle's model; None if the handle has none.
     """
 
     name: ClassVar[str] = "message_published"
@@ -34,12 +38,21 @@ class MessagePublished:
     date_created: datetime
     created_by: str
     is_local: bool
+    codec: ModelCodec[T] | None = field(default=None, compare=False, repr=False)
 
     @property
-    def data(self) -> JsonObject:
-        """The data; a copy that the caller may change."""
-        data: JsonObject = orjson.loads(self.json)
+    def data(self) -> T:
+        """The data; a copy that the caller may change.
+
+        Raises:
+            ModelMismatch: it does not fit the model of the handle.
+        """
+        data: T = orjson.loads(self.json) if self.codec is None else self.codec.decode(self.json)
         return data
+
+    def with_codec(self, codec: ModelCodec[Any]) -> MessagePublished[Any]:
+        """Return the same message with the data of a model."""
+        return replace(self, codec=codec)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +68,7 @@ class Missed:
     count: int
 
 
-StreamEvent = MessagePublished | Missed | ExpiryChanged | ObjectRemoved
+StreamEvent = MessagePublished[T] | Missed | ExpiryChanged | ObjectRemoved
 """Event of a stream."""
 
 STREAM_EVENTS = (
@@ -66,7 +79,7 @@ STREAM_EVENTS = (
 )
 
 
-def merge_stream_event(queue: deque[Any], event: StreamEvent) -> None:
+def merge_stream_event(queue: deque[Any], event: StreamEvent[Any]) -> None:
     """Add an event to the full queue of a slow listener; `Missed` replaces the oldest message."""
     place = next((n for n, each in enumerate(queue) if isinstance(each, MessagePublished)), None)
     if place is not None and isinstance(event, MessagePublished):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any
 
 import orjson
 
@@ -38,7 +39,7 @@ class StreamSubscription:
     def __init__(self, header: Header, queue_bound: int) -> None:
         """`queue_bound`: maximum number of events that wait for the replies to `publish`."""
         self.header = header
-        self.handles: set[Emitter[StreamEvent]] = set()
+        self.handles: set[Emitter[Any]] = set()
         self.on_lost: Callable[[], None] = lambda: None
         self._last_expiry = header  # the header with the expiry that was announced last
         self._own: dict[str, None] = {}  # SIDs of own messages without their events
@@ -63,11 +64,11 @@ class StreamSubscription:
         """True once the client knows that the stream was removed."""
         return self._removed_here or self._removal_announced
 
-    def attach(self, events: Emitter[StreamEvent]) -> None:
+    def attach(self, events: Emitter[Any]) -> None:
         """Add the emitter of a handle."""
         self.handles.add(events)
 
-    def detach(self, events: Emitter[StreamEvent]) -> None:
+    def detach(self, events: Emitter[Any]) -> None:
         """Remove the emitter of a handle."""
         self.handles.discard(events)
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from typing import Any
 
 from syncline_protocol import dates, deltas
 from syncline_protocol.objects import DOCUMENT
@@ -40,7 +41,7 @@ class Subscription:
                 dropped; a removal comes last and so is never dropped.
         """
         self.current = snapshot
-        self.handles: set[Emitter[DocumentEvent]] = set()
+        self.handles: set[Emitter[Any]] = set()
         self.mutations = MutationQueue()
         self._announced = snapshot
         # The last state that the server sent by itself, not as the reply to a write. The server

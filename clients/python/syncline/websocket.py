@@ -274,7 +274,12 @@ class WebSocketTransport:
         else:
             # `receive` runs here, before the next message is read, and not when the caller's task
             # wakes up: a write is registered before its event comes (promise 4).
-            pending.result.set_result(pending.receive(message["ok"]))
+            result = pending.receive(message["ok"])
+            if pending.result.cancelled():
+                # `receive` has ended the task that waits, as a reset ends the walk of a replica.
+                self._pending.pop(message["id"], None)
+            else:
+                pending.result.set_result(result)
 
     def _watch_replies(self) -> None:
         """Start the timer that checks whether the oldest request is overdue."""

@@ -7,13 +7,19 @@ from typing import Any
 
 import orjson
 
-from syncline_protocol import deltas
 from syncline_protocol.dates import format_milliseconds
 from syncline_protocol.documents import Document, Updated
 from syncline_protocol.errors import Refusal
 from syncline_protocol.item_types import item_type
 from syncline_protocol.items import ItemsChanged, ItemsReset
-from syncline_protocol.objects import DOCUMENT, Event, ExpiryChanged, Removed, type_of_sid
+from syncline_protocol.objects import (
+    DOCUMENT,
+    Base,
+    Event,
+    ExpiryChanged,
+    Removed,
+    type_of_sid,
+)
 from syncline_protocol.streams import Message, Missed
 
 from .bodies import change_body, date_or_none, document_body
@@ -36,7 +42,8 @@ def event_members(event: Event, instead: dict[str, Any] | None = None) -> dict[s
     """Make the members of an event besides its name (section 5).
 
     Args:
-        instead: replaces the data, for a client that has it or makes it from a delta.
+        instead: replaces the data, for a client that has it or makes it from a delta: the members
+            of an object, or those of its items, by key. Empty: the client has the data.
     """
     _, make = _EVENTS[type(event)]
     return make(event, instead)
@@ -74,9 +81,13 @@ def _removed(event: Removed, _: object) -> dict[str, Any]:
 
 def _items_changed(event: ItemsChanged, instead: dict[str, Any] | None) -> dict[str, Any]:
     # A batch, or a portion of what was missed, has data that its receiver did not write.
-    is_bare = instead is not None and len(event.changes) == 1
+    is_bare = instead == {} and len(event.changes) == 1
     items = item_type(type_of_sid(event.sid))
-    changes = [change_body(each, items, data=not is_bare) for each in event.changes]
+    changes = []
+    for each in event.changes:
+        delta = (instead or {}).get(each.item.key)
+        body = change_body(each, items, data=not (is_bare or delta))
+        changes.append(body | delta if delta else body)
     date_expires = date_or_none(event.expires_ms)
     return {**_of_object(event, **_author(event), date_expires=date_expires), "changes": changes}
 
@@ -158,17 +169,32 @@ def encode_event(event: Event, instead: dict[str, Any] | None = None) -> bytes:
     return orjson.dumps({"event": event_name(event), **event_members(event, instead)})
 
 
-def encode_delta(event: Updated) -> bytes | None:
-    """Encode an event with a delta, for clients at `event.previous`; None if not worth it."""
-    base = event.base
-    delta = None if base is None else deltas.between(base.data, event.data)
-    event.has_delta = delta is not None
-    if base is not None:
-        base.record_outcome(event.has_delta)
+def encode_delta(event: Event) -> bytes | None:
+    """Encode an event with deltas in place of data; None if none is worth it, or none is possible.
+
+    That of an object is for clients at `event.previous`; that of an item names its base.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    if isinstance(event, Updated):
+        if event.base is not None:
+            found = _delta(event.base, event.data)
+    elif isinstance(event, ItemsChanged):
+        for change in event.changes:
+            if (base := event.base_of(change)) is not None and (
+                delta := _delta(base, change.item.data)
+            ):
+                found[change.item.key] = {"previous_revision": str(base.revision), **delta}
+    event.has_delta = bool(found)
+    return encode_event(event, found) if found else None
+
+
+def _delta(base: Base, data: bytes) -> dict[str, Any]:
+    """The member `delta`; empty if it is not worth sending."""
+    delta = base.delta_to(data)
     if delta is None:
-        return None
+        return {}
     operations = orjson.Fragment(delta.operations)
-    return encode_event(event, {"delta": {"operations": operations, "digest": delta.digest}})
+    return {"delta": {"operations": operations, "digest": delta.digest}}
 
 
 def encode_ok(request_id: int, body: dict[str, Any]) -> bytes:

@@ -44,6 +44,7 @@ def _open(members: Members) -> OpenCollection:
         members.address_or_none(),
         items=_first_page(members, part, is_resumed=common["revision"] is not None),
         part=part,
+        deltas=members.flag("deltas"),
         **common,
     )
 
@@ -58,7 +59,9 @@ def _first_page(members: Members, part: Part | None, *, is_resumed: bool) -> Ite
         )
     page = asked if isinstance(asked, dict) else {}
     query = _query(Members(page, members.limits, members.type), part)
-    return None if is_resumed or asked is False else query
+    # To resume, most clients need no page; so only one that is asked for in so many words is read.
+    is_wanted = isinstance(asked, dict) if is_resumed else asked is not False
+    return query if is_wanted else None
 
 
 def _get_items(members: Members) -> GetItems:

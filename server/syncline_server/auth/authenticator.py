@@ -14,6 +14,7 @@ import jwt
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import SYSTEM
+from syncline_server.config.clock import clock
 from syncline_server.config.credentials import Credentials
 
 from .grants import Grants
@@ -296,7 +297,7 @@ def refusal_of(error: jwt.PyJWTError) -> Refusal:
     """The refusal for an error of PyJWT."""
     match error:
         case jwt.ExpiredSignatureError():
-            return Refusal(Code.TOKEN_EXPIRED, "The access token has expired.")
+            return _expired()
         case jwt.ImmatureSignatureError():
             return Refusal(Code.TOKEN_NOT_YET_VALID, "The access token is not valid yet (nbf).")
         case jwt.InvalidSignatureError():
@@ -306,16 +307,25 @@ def refusal_of(error: jwt.PyJWTError) -> Refusal:
     return Refusal(Code.TOKEN_INVALID, "Invalid access token.")
 
 
+def _expired() -> Refusal:
+    return Refusal(Code.TOKEN_EXPIRED, "The access token has expired.")
+
+
 def check_life(exp: object, leeway: int) -> None:
     """Refuse a token that expires too late, or whose `exp` is not a number; `leeway` in seconds.
 
+    PyJWT has checked it by this machine's clock; a test may have moved the server's clock beyond.
+
     Raises:
-        Refusal: `TOKEN_TOO_LONG_LIVED`, `TOKEN_INVALID`.
+        Refusal: `TOKEN_TOO_LONG_LIVED`, `TOKEN_EXPIRED`, `TOKEN_INVALID`.
     """
     if not isinstance(exp, int | float) or isinstance(exp, bool):
         raise Refusal(Code.TOKEN_INVALID, "The access token's exp must be a number of seconds.")
     # As integers: `exp` may be too large for a float.
-    if int(exp) - int(time.time()) > TOKEN_LIFE_LIMIT + leeway:
+    left = int(exp) - int(clock.now())
+    if clock.is_movable and left <= -leeway:
+        raise _expired()
+    if left > TOKEN_LIFE_LIMIT + leeway:
         raise Refusal(
             Code.TOKEN_TOO_LONG_LIVED,
             f"The access token expires more than {TOKEN_LIFE_LIMIT} seconds ahead.",

@@ -48,12 +48,14 @@ class _Topic:
     Attributes:
         at: its address.
         revision: of the copy; None while there is none, or it is being brought up to date.
+        read: the revision up to which the copy was read, not received.
         waiting: events that came meanwhile.
         revisions: at which there was a copy, lately.
     """
 
     at: ObjectAddress
     revision: int | None = None
+    read: int = 0
     waiting: list[Event] = field(default_factory=list)
     revisions: deque[int] = field(default_factory=lambda: deque(maxlen=REVISIONS_KEPT))
     work: asyncio.Task[None] | None = None
@@ -177,12 +179,11 @@ class ChannelObserver:
 
     def _go_on(self, topic: _Topic, revision: int) -> None:
         """There is a copy at this revision: pass what waited."""
-        topic.revision = revision
+        topic.revision = topic.read = revision
         topic.revisions.append(revision)
         waiting, topic.waiting = topic.waiting, []
         for event in waiting:
-            if event.revision > revision:
-                self._receive(topic, event)
+            self._on_event(event)
 
     def _on_gap(self, channels: list[str]) -> None:
         topics = [self._topics.get(sid_of_channel(each)) for each in channels]
@@ -218,6 +219,8 @@ class ChannelObserver:
 
     def _receive(self, topic: _Topic, event: Event) -> None:
         assert topic.revision is not None
+        if event.revision <= topic.read:
+            return  # what was read has it; events come over another connection, maybe later
         if isinstance(event, Removed):
             return self.sight.remove(event.sid, event.revision, event.expired)
         if isinstance(event, ItemsReset) or event.previous < topic.revision < event.revision:

@@ -13,7 +13,8 @@ __all__ = ["unknown_variables"]
 
 _PREFIX = "SYNCLINE_"
 
-# Variables that are read but belong to no option; compose.yaml reads the last one.
+# Variables that are read but belong to no option; `syncline.testing` and compose.yaml read the last
+# two.
 _OTHERS = (
     "SYNCLINE_ACCOUNT_SID",
     "SYNCLINE_AUTH_TOKEN",
@@ -24,6 +25,7 @@ _OTHERS = (
     "SYNCLINE_FROM_API_KEY_SID",
     "SYNCLINE_FROM_API_KEY_SECRET",
     "SYNCLINE_FROM_AUTH_TOKEN",
+    "SYNCLINE_COMMAND",
     "SYNCLINE_PUBLISH",
 )
 

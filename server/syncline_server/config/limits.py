@@ -181,15 +181,15 @@ class Limits(CollectionLimits):
     )
     delta_rate: int = setting(
         2_097_152,
-        "Maximum bytes of documents per second that a process compares to make deltas; above, "
+        "Maximum bytes of data per second that a process compares to make deltas; above, "
         "events carry the full data.",
         least=0,
         most=2**36,
     )
     delta_memory: int = setting(
         67_108_864,
-        "Maximum bytes of documents that a process keeps to make deltas; above, the next event "
-        "of the documents that changed longest ago carries the full data. 0 turns deltas off.",
+        "Maximum bytes of data that a process keeps to make deltas; above, the next change of "
+        "the documents and items that changed longest ago comes whole. 0 turns deltas off.",
         least=0,
         most=2**36,
     )

@@ -43,6 +43,15 @@ class ServerSettings:
         "Networks whose clients also get the demo's tokens, separated by commas; for the "
         "gateway of a container whose port is published on loopback.",
     )
+    test_clock: bool = setting(
+        False,
+        "For tests of applications: the account may move the server's time forward "
+        "(/v1/TestClock). Only with an embedded Redis, one worker and loopback addresses.",
+    )
+    until_stdin_ends: bool = setting(
+        False,
+        "Stop when stdin ends, as it does when the process that started the server has ended.",
+    )
     public_url: str | None = setting(
         None, "Base of the URLs in replies; without it, the address that the request was sent to."
     )

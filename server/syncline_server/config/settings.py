@@ -23,6 +23,7 @@ from .validation import (
     check_origins,
     check_range,
     check_service_sid,
+    check_test_clock,
     check_url,
     elements,
     networks,
@@ -73,6 +74,7 @@ class Settings(Limits, RedisSettings, ServerSettings):
             raise SettingError("--host must be one address, or several separated by commas")
         _ = self.proxies, self.webhook_private_networks, self.demo_client_networks
         check_oidc(self)
+        check_test_clock(self)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:

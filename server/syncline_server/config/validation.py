@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from syncline_protocol.sids import is_service_sid
 
 from .networks import Network
-from .urls import is_secure
+from .urls import is_loopback, is_secure
 
 __all__ = [
     "SettingError",
@@ -19,6 +19,7 @@ __all__ = [
     "check_origins",
     "check_range",
     "check_service_sid",
+    "check_test_clock",
     "check_url",
     "elements",
     "networks",
@@ -63,6 +64,17 @@ def check_service_sid(option: str, sid: str) -> None:
     if not is_service_sid(sid):
         raise SettingError(
             f"{option} must be IS and 32 hexadecimal digits in lower case, not {sid!r}"
+        )
+
+
+def check_test_clock(settings: Any) -> None:
+    """A clock that moves belongs to one process and to data that nobody else uses. Raises
+    `SettingError`."""
+    is_alone = settings.redis_url is None and settings.workers == 1
+    if settings.test_clock and not (is_alone and all(map(is_loopback, settings.hosts))):
+        raise SettingError(
+            "--test-clock is for tests: it needs the embedded Redis (no --redis-url), one worker "
+            "and a --host of this machine"
         )
 
 

@@ -31,7 +31,7 @@ __all__ = ["Contents", "Replays", "part_of", "replayed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What the reply to `Open` has of a collection, all read in one step.
+    """What the reply to `Open` has of a collection, read in one step; a page beside a replay later.
 
     Attributes:
         state: the header.
@@ -58,9 +58,14 @@ class Replays:
 
     async def contents(self, access: Access, sid: str, command: Open) -> Contents:
         """What the reply to `command` has of the collection with this SID."""
-        if command.revision is not None:
-            return await self._since(access, sid, command.revision, command)
         query = command.items if isinstance(command, OpenCollection) else None
+        if command.revision is not None:
+            contents = await self._since(access, sid, command.revision, command)
+            if query is None:
+                return contents
+            # After the changes: what the page lacks of them was removed since, by later events.
+            page = await self._items.items(access, sid, query, part_of(command))
+            return replace(contents, items=page)
         if query is None:
             return Contents(state=await self._items.get(access, sid))
         page = await self._items.items(access, sid, query, part_of(command))

@@ -75,6 +75,8 @@ class PeriodicTask:
         self._failure: type[Exception] | None = None
         self._awakened = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        # Callers of `run_again`, whose run has not begun.
+        self._waiting: list[asyncio.Future[None]] = []
 
     def start(self, *, pause_first: bool = False) -> None:
         """Begin with a run, or with a pause."""
@@ -91,18 +93,29 @@ class PeriodicTask:
         """End the pause now; during a run: begin the next run without a pause."""
         self._awakened.set()
 
+    async def run_again(self) -> None:
+        """Return once a run that began after this call has ended, in success or not."""
+        ended = asyncio.get_running_loop().create_future()
+        self._waiting.append(ended)
+        self.wake()
+        await ended
+
     async def _run(self, pause_first: bool) -> None:
         if pause_first:
             await self._pause()
         while True:
             # Before the run, not after it: a run may miss what `wake` is called for meanwhile.
             self._awakened.clear()
+            waiting, self._waiting = self._waiting, []
             try:
                 await self._work()
             except Exception as error:
                 self._log_failure(error)
             else:
                 self._failure = None
+            for each in waiting:
+                if not each.done():
+                    each.set_result(None)
             await self._pause()
 
     async def _pause(self) -> None:

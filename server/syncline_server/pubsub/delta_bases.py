@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from syncline_protocol.deltas import SMALLEST_DATA
-from syncline_protocol.objects import Base, Event
+from syncline_protocol.objects import Base, DeltaState, Event
 from syncline_server.observability.metrics import Limit
 from syncline_server.observability.rate_limit import FixedWindow
 
@@ -50,11 +50,12 @@ class _Newest:
         self.pause = self.rest = 0 if is_gain else min(2 * self.pause or 2, LONGEST_PAUSE)
 
 
-class DeltaBases:
-    """The newest data by conflation key; above the limit, the data that was kept first is dropped.
+_Key = tuple[str, str | None]
+"""SID of an object, and the key of one of its items; None for the object itself."""
 
-    The conflation key of an event with data is the object's SID.
-    """
+
+class DeltaBases:
+    """The newest data of objects and items; above the limit, what was kept first is dropped."""
 
     def __init__(self, limit: int, limit_hits: Counter[Limit], rate: int = DELTA_RATE) -> None:
         """
@@ -69,7 +70,9 @@ class DeltaBases:
         self._budget = FixedWindow(rate)
         self._spend: Callable[[int], bool] | None = None
         self._size = 0
-        self._newest: OrderedDict[Hashable, _Newest] = OrderedDict()
+        self._newest: OrderedDict[_Key, _Newest] = OrderedDict()
+        # By SID, so that the cost to drop an object does not grow with the others.
+        self._by_sid: dict[str, set[_Key]] = {}
 
     def limit_work(self, spend: Callable[[int], bool]) -> None:
         """Make deltas only while `spend` grants time in this turn of the loop.
@@ -78,40 +81,60 @@ class DeltaBases:
         """
         self._spend = spend
 
-    def remember_base(self, key: Hashable, revision: int, data: bytes) -> None:
+    def remember_base(
+        self, sid: str, revision: int, data: bytes, *, item: str | None = None
+    ) -> None:
         """Keep the data, if it is newer and large enough for deltas to be a gain."""
+        key = (sid, item)
         known = self._newest.get(key) or _Newest()
         if known.revision >= revision:
             return
-        self.drop(key)
+        self._drop(key)
         if SMALLEST_DATA <= len(data) <= self._limit:
             known.revision, known.data = revision, data
             self._newest[key] = known
+            self._by_sid.setdefault(sid, set()).add(key)
             self._size += len(data)
         while self._size > self._limit:
             self._limit_hits[Limit.DELTA_MEMORY] += 1
-            self.drop(next(iter(self._newest)))
+            self._drop(next(iter(self._newest)))
 
     def set_base(self, event: Event) -> None:
-        """Set the base of an event, and keep the event's data for the next one."""
-        key, data = event.conflation_key, event.delta_data
-        if key is None or data is None:
+        """Set what the deltas of an event begin from, and keep its data for the next one."""
+        states = event.delta_states
+        if states is None:
             return self.drop(event.sid)
-        known = self._newest.get(key)
+        for state in states:
+            self._set_base(event, state)
+
+    def drop(self, sid: str) -> None:
+        """Drop the data of an object, and of its items."""
+        for key in list(self._by_sid.get(sid, ())):
+            self._drop(key)
+
+    def _set_base(self, event: Event, state: DeltaState) -> None:
+        if state.data is None:
+            return self._drop((event.sid, state.item))
+        known = self._newest.get((event.sid, state.item))
         if (
             known is not None
-            and known.revision == event.previous
+            and known.revision < state.revision
+            and state.base in (None, known.revision)
             and known.is_due()
-            and self._may_compare(len(data))
+            and self._may_compare(len(state.data))
         ):
-            event.base = Base(known.data, known.record_outcome)
-        self.remember_base(key, event.revision, data)
+            base = Base(known.data, known.record_outcome, known.revision)
+            event.attach_base(state.item, base)
+        self.remember_base(event.sid, state.revision, state.data, item=state.item)
 
-    def drop(self, key: Hashable) -> None:
-        """Drop the data with this conflation key."""
+    def _drop(self, key: _Key) -> None:
         known = self._newest.pop(key, None)
         if known is not None:
             self._size -= len(known.data)
+            keys = self._by_sid[key[0]]
+            keys.discard(key)
+            if not keys:
+                del self._by_sid[key[0]]
 
     def _may_compare(self, size: int) -> bool:
         """True if there is time to make a delta of `size` bytes; else the event is sent whole."""

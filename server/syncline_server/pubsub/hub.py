@@ -114,8 +114,13 @@ class Hub:
             topic.subscribers.add(subscriber)
             # Not on the fast path yet: it must receive the state by the reply to `Open` first.
             topic.slow.add(subscriber)
-            topic.delta_readers += subscriber.takes_deltas
         return topic
+
+    def count_delta_reader(self, topic: Topic, change: int) -> None:
+        """A subscriber takes deltas of the object from now on (1), or takes none any more (-1)."""
+        topic.delta_readers += change
+        if not topic.delta_readers:
+            self.delta_bases.drop(topic.sid)
 
     def narrow(self, topic: Topic, subscriber: Subscriber, part: Part | None) -> None:
         """Call a subscriber only for changes of a part of the object; None for the whole object.
@@ -175,9 +180,6 @@ class Hub:
             topic.slow.discard(subscriber)
             if topic.parts is not None:
                 topic.parts.discard(subscriber)
-            topic.delta_readers -= subscriber.takes_deltas
-        if not topic.delta_readers:
-            self.delta_bases.drop(topic.sid)
         if not topic.subscribers:
             # An earlier timer, of a subscriber that was followed by another, would end too early.
             if topic.lingering is not None:
@@ -295,9 +297,10 @@ class Hub:
         """Write an event to the subscribers on the fast path, which have all up to `before`."""
         # Copies: a full socket leaves the fast path, and so changes `fast`, during a write.
         for form, outlets in list(topic.fast.items()):
-            # After a gap the subscribers have the data of `before`, not of `event.previous`.
-            is_next = event.base is not None and event.previous == before
-            encode = form.encode_delta if is_next and form.encode_delta is not None else form.encode
+            encode = form.encode
+            # After a gap the subscribers may not have the data that a delta begins from.
+            if form.encode_delta is not None and event.has_delta_for(before):
+                encode = form.encode_delta
             frame = event.encoded(encode)
             if not frame:
                 continue  # the protocol does not have this event

@@ -29,10 +29,6 @@ class Subscriber(Protocol):
     def reader(self) -> str | None:
         """The identity that needs the right to read; None if the client needs no right."""
 
-    @property
-    def takes_deltas(self) -> bool:
-        """True if the client reads deltas. Must not change while the client has objects open."""
-
     def on_event(self, event: Event) -> None:
         """Receive an event. Must not block. Events of one object come in revision order.
 
@@ -53,11 +49,18 @@ class Format:
         encode_delta: encodes an event as a delta, for clients that have the data of `base`; None if
             the format has no deltas.
         tally: counts the events and deltas that are sent.
+        without_deltas: the same without deltas, for objects that a client opened without them; None
+            if the format has none.
     """
 
     encode: Callable[[Event], bytes]
     encode_delta: Callable[[Event], bytes] | None
     tally: Tally
+    without_deltas: Format | None = None
+
+    def of(self, deltas: bool) -> Format:
+        """The format for an object of which the client takes deltas, or none."""
+        return self if deltas else self.without_deltas or self
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -80,7 +83,7 @@ class Topic:
         live_since: loop time since when no event is missed; None before.
         rights_changed_at: loop time of the last change of rights: a check that was made earlier may
             be out of date.
-        delta_readers: how many subscribers take deltas.
+        delta_readers: how many subscribers take deltas of this object.
         lingering: drops the topic some time after its last subscriber left; None before.
     """
 

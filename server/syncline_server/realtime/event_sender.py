@@ -34,16 +34,25 @@ class EventSender:
     def send_change(self, subscription: Subscription, event: Event, before: int) -> None:
         """Send a change: without data, as a delta or whole. `before`: the client's revision."""
         if subscription.part is not None:
-            return self.send(subscription, event)
+            return self._send_part(subscription, event, before)
         if self.send_delta is not None:
             # The client has this data already, from its own write: send the rest of the event.
             if event.revision == subscription.wrote:
                 return self.send_delta(event, True)
-            # A delta fits only the data at `previous`, which the client may have missed.
-            if event.base is not None and event.previous == before:
+            # A delta fits only the data that it begins from, which the client may have missed.
+            if subscription.deltas and event.has_delta_for(before):
                 return self.send_delta(event, False)
         if subscription.own is None:
             self.send_event(event)  # nearly all events of nearly all clients
+        else:
+            self.send(subscription, event)
+
+    def _send_part(self, subscription: Subscription, event: Event, before: int) -> None:
+        """Send what of a change belongs to the client's part."""
+        if self.send_delta is not None and subscription.deltas and event.has_delta_for(before):
+            narrowed = event.narrowed(subscription.has)
+            if narrowed is not None:
+                self.send_delta(narrowed, False)
         else:
             self.send(subscription, event)
 

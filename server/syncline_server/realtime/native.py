@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import Any
 
@@ -15,6 +14,7 @@ from syncline_protocol.native import Authenticate, Close, Ping, ProtocolViolatio
 from syncline_protocol.objects import Event
 from syncline_server.auth.authenticator import Principal
 from syncline_server.backend import Backend
+from syncline_server.config.clock import clock
 
 from .client import Client, CloseCodes
 from .connections import ConnectionRegistry
@@ -131,7 +131,7 @@ class NativeClient(Client):
         body = {
             "identity": outcome.identity,
             "service_sid": self.session.access.service_sid,
-            "expires_in": max(0, round((outcome.expires_at or 0) - time.time())),
+            "expires_in": max(0, round((outcome.expires_at or 0) - clock.now())),
             "data_limit": settings.data_limit,
             "item_limit": settings.item_limit,
             "stream_message_limit": settings.message_limit,

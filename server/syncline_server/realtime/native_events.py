@@ -6,7 +6,6 @@ import logging
 from typing import NamedTuple
 
 from syncline_protocol import native
-from syncline_protocol.documents import Updated
 from syncline_protocol.objects import Event
 from syncline_server.observability.metrics import Tally
 from syncline_server.pubsub.topic import Format
@@ -30,11 +29,13 @@ class Formats(NamedTuple):
     @classmethod
     def of(cls, tally: Tally) -> Formats:
         """The formats whose traffic `tally` counts."""
-        whole, delta = _encode_event, _encode_delta
-        return cls(
-            (Format(whole, None, tally), Format(deflating(whole), None, tally)),
-            (Format(whole, delta, tally), Format(deflating(whole), deflating(delta), tally)),
+        encode, encode_delta = _encode_event, _encode_delta
+        whole = (Format(encode, None, tally), Format(deflating(encode), None, tally))
+        deltas = (
+            Format(whole[0].encode, encode_delta, tally, whole[0]),
+            Format(whole[1].encode, deflating(encode_delta), tally, whole[1]),
         )
+        return cls(whole, deltas)
 
 
 def _encode_event(event: Event) -> bytes:
@@ -44,12 +45,11 @@ def _encode_event(event: Event) -> bytes:
 def _encode_delta(event: Event) -> bytes:
     """The frame for a client that has the data of `base`: a delta, or the whole event."""
     payload = None
-    if isinstance(event, Updated):
-        try:
-            payload = native.encode_delta(event)
-        except Exception:
-            # Send the whole event instead.
-            logger.exception("a delta of %s could not be made", event.sid)
+    try:
+        payload = native.encode_delta(event)
+    except Exception:
+        # Send the whole event instead.
+        logger.exception("a delta of %s could not be made", event.sid)
     return event.encoded(_encode_event) if payload is None else text_frame(payload)
 
 

@@ -36,7 +36,7 @@ async def open_object(
         if not subscriptions.access.grants(command.type, state.unique_name, Right.READ):
             raise forbidden()  # by a newer token (`adopt`)
         # 2. Subscribe. Events are blocked until the reply (`State.OPENING`).
-        subscription = subscriptions.subscribe(state, part)
+        subscription = subscriptions.subscribe(state, part, deltas=command.deltas)
         with subscriptions.opening(subscription, part):
             await backend.hub.make_live(subscription.topic)
             # 3. Read what the reply has.

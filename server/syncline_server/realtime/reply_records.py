@@ -44,6 +44,7 @@ def _record_opened(subscriptions: Subscriptions, command: Command, opened: Opene
     topic.learn(header)
     revision = _acknowledge(subscription, header)
     if isinstance(command, Open):
+        subscriptions.settle_deltas(subscription, command.deltas)
         subscriptions.settle_part(subscription, part_of(command), part_of(command))
     subscription.opened = revision if replay is None else replay.more_since or revision
     if replay is not None and replay.more_since is not None:
@@ -54,7 +55,7 @@ def _record_opened(subscriptions: Subscriptions, command: Command, opened: Opene
         # The reply has all that the client lacked, or tells it to read all items again.
         subscription.state, subscription.portion = State.SLOW, None
     subscription.delivered = max(subscription.delivered, revision)
-    if subscriptions.takes_deltas:
+    if subscription.deltas:
         subscriptions.hub.remember_base(topic, header)
     if type_of_sid(topic.sid).has_messages and revision > topic.revision:
         # Messages move no revision. So that this client joins the fast path, tell the others

@@ -83,6 +83,7 @@ class Subscription:
 
     Attributes:
         part: the items that the client wants; None for all.
+        deltas: True if the client takes deltas of the object.
         opening_parts: the parts of `Open`s under way that are other ones than `part`.
         delivered: the newest revision that was sent to the client, by the reply to `Open` or by an
             event; 0 until the first `Open` is answered. Out of date on the fast path, where the
@@ -104,6 +105,7 @@ class Subscription:
 
     topic: Topic
     part: Part | None = None
+    deltas: bool = False
     opening_parts: tuple[Part | None, ...] = ()
     state: State = State.OPENING
     delivered: int = 0

@@ -92,19 +92,20 @@ class Subscriptions:
         """As in `topic.Subscriber`."""
         return self.access.reader
 
-    @property
-    def takes_deltas(self) -> bool:
-        """As in `topic.Subscriber`."""
-        return self.sender.send_delta is not None
+    def subscribe(
+        self, state: Header, part: Part | None = None, *, deltas: bool = False
+    ) -> Subscription:
+        """Subscribe to an object, or return its subscription if it is open already.
 
-    def subscribe(self, state: Header, part: Part | None = None) -> Subscription:
-        """Subscribe to an object, or return its subscription if it is open already."""
+        `deltas`: whether the client takes deltas of the object, if it is not open already.
+        """
         subscription = self._by_key.get(state.sid)
         if subscription is None:
             topic = self.hub.join(self.access.service_sid, state.sid, self)
             topic.learn(state)
             subscription = Subscription(topic=topic, part=part)
             self.index.add(subscription)
+            self.settle_deltas(subscription, deltas)
             if part is not None:
                 self.hub.narrow(topic, self, part)
         subscription.topic.learn(state)
@@ -146,6 +147,7 @@ class Subscriptions:
             # An ended subscription delivers nothing, not even what was blocked (promise 6).
             subscription.pending = subscription.portion = None
             self.index.remove(subscription)
+            self.settle_deltas(subscription, False)
             self.hub.leave(subscription.topic, self)
 
     def end_all(self) -> None:
@@ -208,7 +210,8 @@ class Subscriptions:
                 and (subscription.own is None or subscription.own.is_clear(topic.revision))
             ):
                 subscription.state = State.FAST
-                self.hub.join_fast_path(topic, self, *self._outlet)
+                form, outlet = self._outlet
+                self.hub.join_fast_path(topic, self, form.of(subscription.deltas), outlet)
 
     def on_event(self, event: Event) -> None:
         """As in `topic.Subscriber`: send the event, block it, or drop it if it is not newer."""
@@ -335,6 +338,13 @@ class Subscriptions:
         if not subscription.opening_parts and subscription in self.index:
             self.hub.narrow(subscription.topic, self, part)
 
+    def settle_deltas(self, subscription: Subscription, deltas: bool) -> None:
+        """From now on the client takes deltas of the object, or none, if its connection does."""
+        deltas = deltas and self.sender.send_delta is not None
+        if deltas is not subscription.deltas:
+            self.hub.count_delta_reader(subscription.topic, 1 if deltas else -1)
+            subscription.deltas = deltas
+
     def read_since(
         self, subscription: Subscription, since: int, expires_ms: int | None = UNKNOWN
     ) -> None:
@@ -385,4 +395,6 @@ class Subscriptions:
         if subscription.state is State.FAST and self._outlet is not None:
             subscription.state = State.SLOW
             subscription.delivered = subscription.topic.revision
-            self.hub.leave_fast_path(subscription.topic, self, self._outlet[0])
+            # `deltas` does not change on the fast path.
+            form = self._outlet[0].of(subscription.deltas)
+            self.hub.leave_fast_path(subscription.topic, self, form)

@@ -21,6 +21,7 @@ from syncline_server.config.credentials import Credentials
 from syncline_server.config.encryption import SecretCipher
 from syncline_server.config.settings import Settings
 from syncline_server.http import static as web
+from syncline_server.http.api import test_clock
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.metrics import Gauges, Meters
 from syncline_server.observability.prometheus import ProcessMetrics
@@ -216,6 +217,7 @@ def create_app(
             *availability.routes(native.PATH, admission),
             *twilsock.routes(backend),
             *rest.routes(backend, worker_metrics, api_keys),
+            *test_clock.routes(backend, sweeper.run_again),
             *web.routes(credentials, settings.demo, settings.demo_client_networks),
         ],
         middleware=rest.middleware(settings, meters, backend.audit, backend.work, traces=traces),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from tempfile import TemporaryDirectory
+from threading import Thread
 
 import uvloop
 
+from syncline_server.config.clock_file import prepare_clock
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.encryption import SecretCipher
 from syncline_server.config.file_limit import raise_limit
@@ -46,10 +50,20 @@ def serve(settings: Settings, credentials: Credentials) -> None:
     os.umask(OWNER_ONLY)
     raise_limit()
     logs.configure(settings)
+    prepare_clock(settings)
+    if settings.until_stdin_ends:
+        Thread(target=_stop_when_stdin_ends, daemon=True).start()
     key_pair = read_key_pair(settings)
     run = _run_here if settings.workers == 1 else _run_workers
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run(settings, credentials, key_pair))
+
+
+def _stop_when_stdin_ends() -> None:
+    with suppress(OSError):  # there is no stdin
+        while os.read(0, 65_536):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _check_packages(settings: Settings) -> None:
@@ -59,7 +73,7 @@ def _check_packages(settings: Settings) -> None:
         except ImportError as error:
             raise SettingError(
                 f"--otlp-endpoint needs packages that are missing ({error.name}): "
-                "pip install 'syncline[otel]'"
+                "pip install 'syncline-server[otel]'"
             ) from None
 
 

@@ -76,6 +76,26 @@ class TestPeriodicTask:
         await begun.get()
         await task.stop()
 
+    async def test_a_run_under_way_does_not_count_as_run_again(self) -> None:
+        begun, go_on = asyncio.Queue[None](), asyncio.Queue[None]()
+
+        async def work() -> None:
+            begun.put_nowait(None)
+            await go_on.get()
+            raise ValueError
+
+        task = periodic(work)
+        task.start()
+        await begun.get()
+        again = [asyncio.create_task(task.run_again()) for _ in range(2)]
+        await asyncio.sleep(0)
+        go_on.put_nowait(None)
+        await begun.get()
+        assert not any(each.done() for each in again)
+        go_on.put_nowait(None)
+        await asyncio.gather(*again)
+        await task.stop()
+
     async def test_stop_ends_the_work_under_way(self) -> None:
         begun, ended = asyncio.Event(), asyncio.Event()
 

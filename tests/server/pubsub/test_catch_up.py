@@ -18,7 +18,6 @@ class Subscribed:
     """A subscriber, so that the topic is compared."""
 
     reader = None
-    takes_deltas = False
 
     def on_event(self, event: Event) -> None:
         """Ignore it: the test looks at what is delivered."""

@@ -78,6 +78,31 @@ class TestOpening:
         assert some["next"] == "k58"
         assert none.keys() == {"created", "map"}
 
+    async def test_who_resumes_may_ask_for_a_page_beside_the_changes(
+        self, server: RunningServer
+    ) -> None:
+        async with native_socket(server) as socket:
+            sid = await socket.created("map")
+            await put(socket, sid, "a1", "a2", "b1")
+            first = await opened(socket, sid, items=False)
+            since = first["map"]["revision"]
+            nothing = await opened(socket, sid, revision=since, items={"limit": 2})
+            await put(socket, sid, "a2", data={"n": 1})
+            changed = await opened(socket, sid, revision=since, items={"limit": 2}, prefix="a")
+            plain = await opened(socket, sid, revision=since)
+            also_plain = await opened(socket, sid, revision=since, items=True)
+            older = await opened(socket, sid, revision="1", items={"limit": 1})
+
+        assert (nothing["changes"], nothing["more_since"]) == ([], None)
+        assert [each["key"] for each in nothing["items"]] == ["a1", "a2"]
+        assert nothing["next"] == "a2"
+        assert [each["key"] for each in changed["changes"]] == ["a2"]
+        assert [each["data"] for each in changed["items"]] == [{"at": "a1"}, {"n": 1}]
+        assert changed["next"] is None
+        assert "items" not in plain and "items" not in also_plain
+        assert [each["key"] for each in older["items"]] == ["a1"]
+        assert "changes" in older or older["reset"] is True
+
     async def test_a_new_collection_is_empty(self, server: RunningServer) -> None:
         async with native_socket(server) as socket:
             ok = await socket.ok("open", list=unique())

@@ -40,6 +40,9 @@ PARTS = (
 )
 ROUNDS = 60
 
+FILL = b"." * 300
+"""In data that is large enough for deltas."""
+
 
 @pytest.fixture
 async def backend(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Backend]:
@@ -60,13 +63,14 @@ class Actor:
     ) -> None:
         self.backend, self.map, self.rng, self.name = backend, map_, rng, name
         self.sid = map_.at.sid
-        self.replica = Replica(part=part)
+        self.takes_deltas = rng.random() < 0.6
+        self.replica = Replica(part=part, deltas=self.takes_deltas)
         self.earlier: set[Hashable] = set()
         self.reader = self._connect()
 
     def _connect(self) -> Reader:
         access = Access(self.backend, self.map.at.service_sid, self.name)
-        return Reader(self.backend, access, mark=1500)
+        return Reader(self.backend, access, mark=1500, takes_deltas=self.takes_deltas)
 
     async def start(self) -> None:
         await self.replica.open(self.reader, self.sid)
@@ -91,7 +95,10 @@ class Actor:
         await self.replica.follow(self.reader, self.sid)
 
     def _own_write(self) -> Command:
-        key, data = self.rng.choice(KEYS), b'{"own":%d}' % self.rng.randrange(10**6)
+        key, data = (
+            self.rng.choice(KEYS),
+            b'{"n":%d,"fill":"%b"}' % (self.rng.randrange(10**6), FILL),
+        )
         if self.rng.random() < 0.3:
             return WriteItem(self.sid, type=MAP, action=Verb.REMOVE, item_key=key)
         if self.rng.random() < 0.3:
@@ -130,7 +137,7 @@ async def scribble(map_: Collection, rng: random.Random) -> None:
         if rng.random() < 0.3 and await map_.get(key) is not None:
             operations.append(ItemOperation(verb=Verb.REMOVE, key=key))
         else:
-            data = b'{"n":%d}' % rng.randrange(10**6)
+            data = b'{"n":%d,"fill":"%b"}' % (rng.randrange(10**6), FILL)
             operations.append(ItemOperation(verb=Verb.PUT, key=key, data=data))
     await map_.items.write(map_.at, operations, Author(identity="bob"))
 
@@ -161,3 +168,5 @@ async def test_every_reader_comes_to_what_is_stored(
     # The limits were reached, and nobody had to read everything again.
     assert backend.meters.limit_hits[Limit.WAITING_ITEMS] > 0
     assert [actor.replica.resets for actor in actors] == [0] * len(actors)
+    deltas = [actor.replica.deltas for actor in actors if actor.takes_deltas]
+    assert sum(deltas) > 0

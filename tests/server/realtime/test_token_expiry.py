@@ -6,6 +6,7 @@ import time
 import pytest
 
 from support.times import Times
+from syncline_server.config.clock import Clock
 from syncline_server.realtime.timer_wheel import TimerWheel
 from syncline_server.realtime.token_expiry import TokenTimer
 
@@ -82,3 +83,51 @@ async def test_it_runs_on_the_real_clock() -> None:
 
     async with asyncio.timeout(10):
         await ended
+
+
+class TestAMovedClock:
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> Clock:
+        clock = Clock()
+        clock.make_movable()
+        monkeypatch.setattr("syncline_server.realtime.token_expiry.clock", clock)
+        return clock
+
+    @pytest.mark.parametrize(
+        ("moved", "expected"),
+        [
+            (1000, [2600 - 180, 2600 + LEEWAY]),  # long before the notice
+            (3500, [0, 100 + LEEWAY]),  # between the notice and the end
+            (3605, [0, 5]),  # within the leeway
+            (3700, [0]),  # after the end
+        ],
+    )
+    async def test_a_token_has_less_time_left(
+        self, timers: Times, clock: Clock, moved: int, expected: list[float]
+    ) -> None:
+        owner = Owner(timers)
+        owner.timer.start(time.time() + 3600)
+        clock.advance(moved * 1000)
+        clock.notify()
+
+        assert timers.run_all() == pytest.approx(expected, abs=0.5)
+        assert owner.notices[-1] is None and len(owner.notices) == len(expected)
+
+    async def test_a_notice_is_given_once(self, timers: Times, clock: Clock) -> None:
+        owner = Owner(timers)
+        owner.timer.start(time.time() + 3600)
+        timers.run_next()
+        clock.advance(100_000)
+        clock.notify()
+        timers.run_all()
+
+        assert owner.notices == [180, None]
+
+    async def test_a_stopped_timer_stays_stopped(self, timers: Times, clock: Clock) -> None:
+        owner = Owner(timers)
+        owner.timer.start(time.time() + 60)
+        owner.timer.stop()
+        clock.advance(3_600_000)
+        clock.notify()
+
+        assert timers.run_all() == []

@@ -22,7 +22,7 @@ from syncline_tools.verify.checks_contention import (
     check_repeats,
     check_turns,
 )
-from syncline_tools.verify.checks_events import check_replies
+from syncline_tools.verify.checks_events import check_order, check_replies
 from syncline_tools.verify.evidence import Evidence
 from syncline_tools.verify.records import Kind, Record
 
@@ -142,3 +142,13 @@ def contended(
         records += written(2 * number, at, revision, took=took, document=DOCUMENT)
         records += written(2 * number + 1, at, revision, took=usual, document=other)
     return evidence_of(*records)
+
+
+def test_a_client_goes_back_only_from_what_a_failover_may_have_lost() -> None:
+    seen = [opened(), updated(2, B, FIRST), opened(3, A, connection=2)]
+    command = fault(1, 0.5, kind=COMMAND, client=None)
+
+    assert check_order(evidence_of(created(), *seen)).findings
+    assert not check_order(evidence_of(created(), *seen, command)).findings
+    kept = written(1, 2, B)
+    assert check_order(evidence_of(created(), *seen, *kept, command)).findings

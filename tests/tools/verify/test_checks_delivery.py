@@ -162,6 +162,17 @@ class TestFresh:
             assert stale(opened(), excuse, *written(1, 1, A), updated(1 + LATE, A)) == []
             assert stale(opened(), excuse, *written(1, 1, A), updated(20, A)) == ["native-1"]
 
+    def test_a_process_that_starves_doubts_what_came_late(self) -> None:
+        seen = [opened(), *written(1, 1, A), updated(60, A)]
+        turns = [Stalled(at=1 + number / 5, seconds=0.12) for number in range(1, 40)]
+
+        (finding,) = check_fresh(evidence_of(created(), *seen, *turns)).findings
+        assert finding.is_doubt
+        # Nothing was late for long, and all together for so long.
+        assert stale(*seen[:-1], *turns, updated(1 + LATE + 1, A)) == []
+        (finding,) = check_fresh(evidence_of(created(), *seen, *turns[::3])).findings
+        assert not finding.is_doubt
+
     def test_who_connects_again_has_it_soon_after(self) -> None:
         again = [
             Lost(at=1.5, client="native-1", reason="", final=False),

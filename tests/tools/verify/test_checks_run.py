@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from support.histories import COMMAND, DOCUMENT, created, evidence_of, fault, opened, removed
 from syncline_tools.verify.checks_run import (
     CLOCK_TOLERANCE,
     CLOCKS_APART,
@@ -17,15 +18,11 @@ from syncline_tools.verify.records import (
     Answered,
     Clocked,
     Connected,
-    Created,
-    Ended,
     Injected,
     Invoked,
-    Joined,
     Kind,
     Lost,
     Missing,
-    Opened,
     Outcome,
     Read,
     Record,
@@ -33,7 +30,6 @@ from syncline_tools.verify.records import (
 )
 
 CLIENT = "native-1"
-DOCUMENT = "ET1"
 
 CREATED = 1.0
 PROLONGED = 2.0
@@ -43,24 +39,9 @@ EXPIRY = 4.0
 
 def findings(*records: Record) -> list[str]:
     """What is found about a document that one client has open."""
-    history = [
-        Joined(at=0, client=CLIENT, wire="native"),
-        Connected(at=0, client=CLIENT, connection=1),
-        Created(
-            at=CREATED,
-            document=DOCUMENT,
-            kind=Kind.EXPIRING,
-            began=CREATED,
-            revision=1,
-            content="",
-            ttl=2,
-            followers=[CLIENT],
-        ),
-        Opened(at=CREATED, client=CLIENT, document=DOCUMENT, connection=1, revision=1, content=""),
-        *records,
-        Ended(at=20, healed=20),
-    ]
-    return [finding.text for finding in check_expiry(Evidence.of(history)).findings]
+    made = created(Kind.EXPIRING, at=CREATED, ttl=2)
+    evidence = evidence_of(made, opened(CREATED), *records, end=20)
+    return [finding.text for finding in check_expiry(evidence).findings]
 
 
 def prolonged(outcome: Outcome = Outcome.ACKNOWLEDGED, answered: float = PROLONGED) -> list[Record]:
@@ -78,8 +59,8 @@ def prolonged(outcome: Outcome = Outcome.ACKNOWLEDGED, answered: float = PROLONG
     ]
 
 
-def removed(at: float) -> Removed:
-    return Removed(at=at, client=CLIENT, document=DOCUMENT, connection=1, revision=9, expired=True)
+def expired(at: float) -> Removed:
+    return removed(at, 9, expired=True)
 
 
 def read(began: float, revision: int | None) -> Read:
@@ -89,23 +70,23 @@ def read(began: float, revision: int | None) -> Read:
 
 
 def test_what_expires_in_time_is_good() -> None:
-    assert findings(*prolonged(), removed(EXPIRY + 0.5), read(EXPIRY + 1, None)) == []
+    assert findings(*prolonged(), expired(EXPIRY + 0.5), read(EXPIRY + 1, None)) == []
 
 
 @pytest.mark.parametrize(
     "gone",
     [
-        removed(EXPIRY - 1),
+        expired(EXPIRY - 1),
         Missing(at=EXPIRY - 1, client=CLIENT, document=DOCUMENT, connection=1),
         read(EXPIRY - 1, None),
     ],
 )
 def test_what_is_gone_before_its_expiry_is_found(gone: Record) -> None:
-    assert "it was gone 1.00 s before its expiry" in findings(*prolonged(), gone, removed(EXPIRY))
+    assert "it was gone 1.00 s before its expiry" in findings(*prolonged(), gone, expired(EXPIRY))
 
 
 def test_what_is_there_after_its_expiry_is_found() -> None:
-    assert findings(*prolonged(), removed(EXPIRY), read(EXPIRY + 1, 2)) == [
+    assert findings(*prolonged(), expired(EXPIRY), read(EXPIRY + 1, 2)) == [
         "it was there 1.00 s after its expiry"
     ]
 
@@ -113,13 +94,13 @@ def test_what_is_there_after_its_expiry_is_found() -> None:
 def test_clocks_may_differ_a_little() -> None:
     early, late = EXPIRY - CLOCK_TOLERANCE / 2, EXPIRY + CLOCK_TOLERANCE / 2
 
-    assert findings(*prolonged(), removed(early), read(late, 2)) == []
+    assert findings(*prolonged(), expired(early), read(late, 2)) == []
 
 
 def test_a_subscriber_that_was_connected_is_notified_in_time() -> None:
     late = EXPIRY + NOTIFIED_WITHIN + 1
 
-    assert findings(*prolonged(), removed(late)) == [
+    assert findings(*prolonged(), expired(late)) == [
         f"its expiry was reported {NOTIFIED_WITHIN + 1:.2f} s late"
     ]
     assert findings(*prolonged()) == ["its expiry was not reported"]
@@ -129,42 +110,42 @@ def test_a_subscriber_that_was_connected_is_notified_in_time() -> None:
     "excuse",
     [
         Lost(at=EXPIRY + 1, client=CLIENT, reason="", final=False),
-        Injected(at=EXPIRY, client=CLIENT, fault="delay", seconds=1, detail=""),
-        Injected(at=EXPIRY - 1, client=None, fault="command", seconds=2, detail=""),
+        fault(EXPIRY, 1),
+        fault(EXPIRY - 1, 2, kind=COMMAND, client=None),
     ],
 )
 def test_a_subscriber_that_had_a_fault_may_be_notified_later(excuse: Record) -> None:
-    assert findings(*prolonged(), excuse, removed(EXPIRY + NOTIFIED_WITHIN + 1)) == []
+    assert findings(*prolonged(), excuse, expired(EXPIRY + NOTIFIED_WITHIN + 1)) == []
 
 
 def test_what_expires_while_a_fault_is_on_is_reported_after_it() -> None:
-    fault = Injected(at=EXPIRY - 1, client=CLIENT, fault="blackhole", seconds=2, detail="")
+    swallowed = fault(EXPIRY - 1, 2, kind="blackhole")
     again = [
         Lost(at=EXPIRY + 1, client=CLIENT, reason="", final=False),
         Connected(at=EXPIRY + 2, client=CLIENT, connection=2),
     ]
     missing = Missing(at=EXPIRY + 3, client=CLIENT, document=DOCUMENT, connection=2)
 
-    assert findings(*prolonged(), fault, *again, missing) == []
-    assert findings(*prolonged(), fault, *again) == ["its expiry was not reported"]
+    assert findings(*prolonged(), swallowed, *again, missing) == []
+    assert findings(*prolonged(), swallowed, *again) == ["its expiry was not reported"]
 
 
 def test_a_refused_write_prolongs_nothing() -> None:
-    assert findings(*prolonged(Outcome.REFUSED), removed(CREATED + 2)) == []
+    assert findings(*prolonged(Outcome.REFUSED), expired(CREATED + 2)) == []
 
 
 def test_after_an_unknown_write_the_document_may_live_as_long_as_it_likes() -> None:
     unknown = prolonged(Outcome.UNKNOWN)
 
-    assert findings(*unknown, removed(CREATED + 2)) == []
+    assert findings(*unknown, expired(CREATED + 2)) == []
     assert findings(*unknown, read(15, 2)) == []
 
 
 def test_the_life_is_counted_from_any_moment_of_the_write() -> None:
     slow = prolonged(answered=PROLONGED + 3)
 
-    assert findings(*slow, removed(EXPIRY)) == []
-    assert findings(*slow, read(EXPIRY + 3, 2), removed(EXPIRY + 3)) == []
+    assert findings(*slow, expired(EXPIRY)) == []
+    assert findings(*slow, read(EXPIRY + 3, 2), expired(EXPIRY + 3)) == []
 
 
 class TestClocks:

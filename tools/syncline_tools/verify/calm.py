@@ -28,6 +28,10 @@ SLOW = 1.0
 SILENCE = 1.0
 """Seconds without any acknowledgement, in a run with commands, that count as an outage."""
 
+STARVED = 0.5
+"""The part of a span for which this process was late, beyond which it cannot judge what came late:
+the server may have waited for the same CPU."""
+
 REOPENING = 0.02
 """Seconds, for each document that a client has open, that it may take to open them again."""
 
@@ -63,17 +67,29 @@ class Calm:
     def due(self, client: str, since: float, within: float) -> float | None:
         """The moment when the client has to have what it could have had at `since`.
 
-        That is `within` seconds later, or after what disturbed it meanwhile; None if that is after
-        the end of the run.
+        That is `within` seconds later, or after what disturbed it meanwhile. Time in which this
+        process itself was late does not count. None if the moment is after the end of the run.
         """
         start, allowed = since, within
         while (hit := self._excused[client].first_within(start, start + allowed)) is not None:
             start, allowed = hit[1], within + REOPENING * self._open[client]
-        paused = sum(
-            end - begin for begin, end in self._stalls if end > since and begin < start + allowed
-        )
-        due = start + allowed + paused
+        due, later = start, start + allowed
+        while later > due:
+            # What it was late for makes the span longer, in which it may have been late again.
+            due, later = later, start + allowed + self._late_within(since, later)
         return due if due < self._end else None
+
+    def is_starved(self, since: float, until: float) -> bool:
+        """True if this process ran too late from then to then to judge what came late."""
+        return self._late_within(since, until) > STARVED * (until - since)
+
+    def _late_within(self, since: float, until: float) -> float:
+        """Seconds from then to then for which this process was late."""
+        return sum(
+            min(end, until) - max(begin, since)
+            for begin, end in self._stalls
+            if end > since and begin < until
+        )
 
 
 class _Spans:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from statistics import median, quantiles
 
@@ -67,12 +68,16 @@ def check_turns(evidence: Evidence) -> Check:
     """Plain writes and increments do not wait for those who lose conditional writes."""
     contended, others = _plain_delays(evidence)
     enough = min(len(contended), len(others)) >= LEAST_WRITES
+    end = evidence.ended.at if evidence.ended else 0.0
+    is_doubt = Calm(evidence).is_starved(0.0, end)
     return Check.of(
         "turns",
         "Plain writes did not wait for writers that lose",
         examined=len(contended) if enough else 0,
         unit="plain writes",
-        findings=_delayed(contended, others) if enough else (),
+        findings=(replace(each, is_doubt=is_doubt) for each in _delayed(contended, others))
+        if enough
+        else (),
     )
 
 

@@ -177,6 +177,7 @@ def _late(calm: Calm, moments: list[_Moment], seen: list[Seen], client: str) -> 
                 document=seen[0].document,
                 client=client,
                 at=due,
+                is_doubt=calm.is_starved(since, due),
                 text=f"it did not have {what} {due - moment.at:.2f} s after it was known",
             )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 
 from .evidence import Evidence, Seen
 from .findings import Check, Finding
+from .losses import Losses
 from .records import Kind, Missing, Opened, Read, Removed, Updated
 
 __all__ = ["check_converged", "check_order", "check_removals", "check_replies"]
@@ -19,8 +21,29 @@ def check_order(evidence: Evidence) -> Check:
         "No subscriber received a change twice or out of order",
         examined=evidence.count_events(),
         unit="events",
-        findings=chain.from_iterable(map(_disordered, evidence.seen.values())),
+        findings=chain.from_iterable(
+            _disordered(seen, _Lost.of(evidence, document))
+            for (document, _), seen in evidence.seen.items()
+        ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """What a failover may have lost of one document: a client that opens it again goes back."""
+
+    losses: Losses
+    acknowledged: set[int | None]
+
+    @classmethod
+    def of(cls, evidence: Evidence, document: str) -> _Lost:
+        acknowledged = {each.revision for each in evidence.acknowledged(document)}
+        return cls(Losses.of(evidence), acknowledged)
+
+    def may_go_back(self, seen: Seen, revision: int, since: float) -> bool:
+        """True of an older state that was opened, where `revision` was received at `since`."""
+        is_lost = revision not in self.acknowledged and self.losses.possible(since, seen.at)
+        return isinstance(seen, Opened) and is_lost
 
 
 def check_replies(evidence: Evidence) -> Check:
@@ -96,8 +119,8 @@ def check_removals(evidence: Evidence) -> Check:
     )
 
 
-def _disordered(seen: list[Seen]) -> Iterator[Finding]:
-    newest, ended = 0, False
+def _disordered(seen: list[Seen], lost: _Lost) -> Iterator[Finding]:
+    newest, since, ended = 0, 0.0, False
     for each in seen:
         if ended and not isinstance(each, Missing):
             yield _of(each, "it received something after the end")
@@ -111,8 +134,10 @@ def _disordered(seen: list[Seen]) -> Iterator[Finding]:
             if again:
                 yield _of(each, f"it received revision {newest} twice")
             elif each.revision < newest:
-                yield _of(each, f"it received revision {each.revision} after {newest}")
-            newest = max(newest, each.revision)
+                if not lost.may_go_back(each, newest, since):
+                    yield _of(each, f"it received revision {each.revision} after {newest}")
+                    continue
+            newest, since = each.revision, each.at
 
 
 def _pairs(evidence: Evidence) -> Iterator[tuple[int, Updated | Removed]]:

@@ -121,7 +121,8 @@ def _notified_late(
     if seen[0].at < latest and not (notified and notified[0] <= latest + NOTIFIED_WITHIN):
         due = calm.due(client, latest, NOTIFIED_WITHIN)
         if due is not None and not (notified and notified[0] <= due):
-            yield _late(created, client, notified[0] if notified else None, latest)
+            late = _late(created, client, notified[0] if notified else None, latest)
+            yield replace(late, is_doubt=calm.is_starved(latest, due))
 
 
 def _span_of_expiry(evidence: Evidence, created: Created) -> tuple[float, float | None]:

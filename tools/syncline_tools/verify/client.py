@@ -235,6 +235,10 @@ class WireClient:
         document = body.get("sid")
         if document not in self.known:
             return  # the answer to `open` was lost: it will be asked again
+        if "revision" not in body:
+            # An event stream was opened again, and found no document.
+            del self.known[document]
+            return self.sight.miss(document)
         revision = int(body["revision"])
         # Without one it is the state with which another event stream begins.
         previous = int(body["previous_revision"]) if "previous_revision" in body else None

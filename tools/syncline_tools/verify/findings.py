@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice
 
 __all__ = ["Check", "Finding"]
 
@@ -20,12 +19,14 @@ class Finding:
         text: a sentence for people.
         document, client: which, where it is one.
         at: when, in the seconds of the history; None where it is about the whole run.
+        is_doubt: True where the verifying process ran too late itself to judge it.
     """
 
     text: str
     document: str | None = None
     client: str | None = None
     at: float | None = None
+    is_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,16 +52,17 @@ class Check:
     def of(
         cls, name: str, promise: str, *, examined: int, unit: str, findings: Iterable[Finding]
     ) -> Check:
-        """A check with the first of the findings."""
+        """A check with the first of the findings, doubts last."""
+        ordered = sorted(findings, key=lambda finding: finding.is_doubt)
         return cls(
             name=name,
             promise=promise,
             examined=examined,
             unit=unit,
-            findings=tuple(islice(findings, FINDINGS_LIMIT)),
+            findings=tuple(ordered[:FINDINGS_LIMIT]),
         )
 
     @property
     def broken(self) -> bool:
         """True if a promise was broken."""
-        return self.is_promise and bool(self.findings)
+        return self.is_promise and not all(finding.is_doubt for finding in self.findings)

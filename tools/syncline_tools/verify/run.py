@@ -47,7 +47,7 @@ LOSERS = ("loser-1", "loser-2", "loser-3")
 nothing happens."""
 
 WATCH_INTERVAL = 0.05
-STALL = 0.2
+STALL = 0.02
 """Seconds between looks at the event loop, and its delay that the history names."""
 
 REQUESTS_AT_ONCE = 16

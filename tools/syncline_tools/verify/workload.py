@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from time import time
 from typing import Any
 
@@ -16,6 +16,7 @@ from .application import Application
 from .client import WireClient
 from .direct import Direct
 from .history import History
+from .pacing import Pacing
 from .records import Clocked, Created, Kind, Outcome, Read, content_of
 from .shape import Shape
 from .slots import Slot, Subscriber, make_slots
@@ -63,9 +64,6 @@ REPEATED_WITHIN = 2.0
 LOSING_INTERVAL = 0.3
 """Seconds between the attempts of one client that loses on purpose, about."""
 
-IN_FLIGHT = 4
-"""Writes of one client under way at a time; beyond, it waits for one of them."""
-
 
 class Workload:
     """Writers that write, and documents that are made, expire and are removed.
@@ -102,9 +100,7 @@ class Workload:
         self._slots = make_slots(shape, subscribers, losers)
         self._commands = 0
         self._still_until = 0.0
-        self._stopping = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._failure: BaseException | None = None
+        self._pacing = Pacing()
 
     async def prepare(self) -> None:
         """Make the documents that stay, and have everybody follow them."""
@@ -123,18 +119,18 @@ class Workload:
         """Begin to write."""
         for slot in self._slots:
             if slot.kind is Kind.EXPIRING:
-                self._spawn(self._expire_again_and_again(slot))
+                self._pacing.spawn(self._expire_again_and_again(slot))
             elif slot.kind is Kind.REMOVED:
-                self._spawn(self._remove_again_and_again(slot))
+                self._pacing.spawn(self._remove_again_and_again(slot))
             elif slot.kind is Kind.QUIET and not slot.is_spare:
-                self._spawn(self._leave_alone(slot))
-        self._spawn(self._race())
+                self._pacing.spawn(self._leave_alone(slot))
+        self._pacing.spawn(self._race())
         for loser in self._losers:
-            self._spawn(self._lose_on(loser))
+            self._pacing.spawn(self._lose_on(loser))
         for writer in self._writers:
-            self._spawn(self._write_on(writer))
+            self._pacing.spawn(self._write_on(writer))
         for application in self._applications:
-            self._spawn(self._mutate_on(application))
+            self._pacing.spawn(self._mutate_on(application))
 
     def record_command(self, begins: bool) -> None:
         """A command begins, or ends."""
@@ -143,9 +139,9 @@ class Workload:
             # What a command breaks, it often breaks last: every second spare one waits for that.
             is_late = slot.is_spare and slot.number % 2 == 1
             if slot.kind is Kind.QUIET and begins and self._commands == 1 and not is_late:
-                self._spawn(self._write_through_command(slot))
+                self._pacing.spawn(self._write_through_command(slot))
             elif is_late and not begins:
-                self._spawn(self._write_after_command(slot))
+                self._pacing.spawn(self._write_after_command(slot))
 
     async def stop(self, patience: float) -> None:
         """Begin nothing more, and wait for what is under way.
@@ -156,21 +152,11 @@ class Workload:
         Raises:
             SynclineError: the server did not do what prepares a run, or went away for too long.
         """
-        self._stopping.set()
-        deadline = asyncio.get_running_loop().time() + patience + 2 * LIFE + EXPIRY_MARGIN
-        while self._tasks and (left := deadline - asyncio.get_running_loop().time()) > 0:
-            await asyncio.wait(self._tasks, timeout=left)
-        await self.end()
-        if self._failure is not None:
-            raise self._failure
+        await self._pacing.stop(patience + 2 * LIFE + EXPIRY_MARGIN)
 
     async def end(self) -> None:
         """Break off what is under way; safe to repeat."""
-        self._stopping.set()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._pacing.end()
 
     async def _write_on(self, writer: WireClient) -> None:
         chance = random.Random(f"{self._seed}:{writer.name}")
@@ -179,13 +165,15 @@ class Workload:
             for slot in self._slots
             if slot.kind not in (Kind.TALLY, Kind.QUIET) and writer in slot.followers
         ]
-        room = asyncio.Semaphore(IN_FLIGHT)
-        while slots and not await self._stops_within(chance.uniform(0, 2 * self._interval)):
+
+        def make() -> Coroutine[Any, Any, None] | None:
             slot = chance.choice(slots)
-            document = slot.document
-            if document is not None:
-                await room.acquire()
-                self._spawn(self._in_room(room, self._write, writer, slot.kind, document))
+            if slot.document is None:
+                return None
+            return self._write(writer, slot.kind, slot.document)
+
+        if slots:
+            await self._pacing.repeat(chance, self._interval, make)
 
     async def _mutate_on(self, application: Application) -> None:
         chance = random.Random(f"{self._seed}:{application.name}")
@@ -194,21 +182,15 @@ class Workload:
             for slot in self._slots
             if slot.kind is Kind.TALLY and application in slot.followers
         ]
-        room = asyncio.Semaphore(IN_FLIGHT)
-        while tallies and not await self._stops_within(chance.uniform(0, 2 * self._interval)):
-            document = chance.choice(tallies).document
-            if document is not None:
-                await room.acquire()
-                number = self._history.number_write()
-                self._spawn(self._in_room(room, application.mutate, number, document))
 
-    async def _in_room(
-        self, room: asyncio.Semaphore, work: Callable[..., Awaitable[None]], *arguments: Any
-    ) -> None:
-        try:
-            await work(*arguments)
-        finally:
-            room.release()
+        def make() -> Coroutine[Any, Any, None] | None:
+            document = chance.choice(tallies).document
+            if document is None:
+                return None
+            return application.mutate(self._history.number_write(), document)
+
+        if tallies:
+            await self._pacing.repeat(chance, self._interval, make)
 
     async def _write(self, writer: WireClient, kind: Kind, document: str) -> None:
         number = self._history.number_write()
@@ -224,12 +206,14 @@ class Workload:
             members = {"data": {"trail": trail}, "if_match": str(known.revision)}
         outcome = await writer.write(number, op, do, document, **members)
         if outcome is Outcome.ACKNOWLEDGED and self._chance.random() < REPEAT_SHARE:
-            self._spawn(self._repeat(writer, number, do=do, document=document, members=members))
+            self._pacing.spawn(
+                self._repeat(writer, number, do=do, document=document, members=members)
+            )
 
     async def _repeat(
         self, writer: WireClient, number: int, *, do: str, document: str, members: JsonObject
     ) -> None:
-        await self._stops_within(self._chance.uniform(0, REPEATED_WITHIN))
+        await self._pacing.stops_within(self._chance.uniform(0, REPEATED_WITHIN))
         # An operation id counts for the identity, on any connection.
         alike = [each for each in self._writers if each.transport == writer.transport]
         await self._chance.choice(alike).repeat(number, self._op(number), do, document, **members)
@@ -237,27 +221,27 @@ class Workload:
     async def _race(self) -> None:
         """Have all writers write one register at once, each on the state that it has."""
         registers = [slot for slot in self._slots if slot.kind is Kind.REGISTER]
-        while not await self._stops_within(self._race_interval):
+        while not await self._pacing.stops_within(self._race_interval):
             slot = self._chance.choice(registers)
             for writer in self._writers:
                 if slot.document is not None and writer in slot.followers:
-                    self._spawn(self._write(writer, slot.kind, slot.document))
+                    self._pacing.spawn(self._write(writer, slot.kind, slot.document))
 
     async def _leave_alone(self, slot: Slot) -> None:
         """Write a few times, and then nothing for long enough that a lost last event shows."""
         chance = random.Random(f"{self._seed}:{slot.number}")
-        stopped = await self._stops_within(chance.uniform(0, STILLNESS))
+        stopped = await self._pacing.stops_within(chance.uniform(0, STILLNESS))
         while not stopped:
             for _ in range(chance.randint(1, BURST)):
                 if not self._commands and self._history.now() >= self._still_until:
                     self._write_quiet(slot)
-                stopped = await self._stops_within(chance.uniform(0, BURST_PAUSE))
-            stopped = stopped or await self._stops_within(STILLNESS)
+                stopped = await self._pacing.stops_within(chance.uniform(0, BURST_PAUSE))
+            stopped = stopped or await self._pacing.stops_within(STILLNESS)
 
     async def _write_through_command(self, slot: Slot) -> None:
         """Write until a command has ended, and leave the document alone then."""
         pause = COMMAND_PAUSE
-        while not await self._stops_within(self._chance.uniform(0, pause)):
+        while not await self._pacing.stops_within(self._chance.uniform(0, pause)):
             self._write_quiet(slot)
             self._still_until = self._history.now() + STILLNESS
             if not self._commands and self._chance.random() < 0.5:
@@ -265,19 +249,21 @@ class Workload:
             pause = COMMAND_INTERVAL if self._commands else COMMAND_PAUSE
 
     async def _write_after_command(self, slot: Slot) -> None:
-        if not await self._stops_within(self._chance.uniform(0, AFTER_COMMAND)):
+        if not await self._pacing.stops_within(self._chance.uniform(0, AFTER_COMMAND)):
             self._write_quiet(slot)
 
     def _write_quiet(self, slot: Slot) -> None:
         if slot.document is not None:
-            self._spawn(self._write(self._chance.choice(self._writers), slot.kind, slot.document))
+            self._pacing.spawn(
+                self._write(self._chance.choice(self._writers), slot.kind, slot.document)
+            )
 
     async def _lose_on(self, loser: WireClient) -> None:
         """Write on the condition of a revision that is known to be superseded, again and again."""
         chance = random.Random(f"{self._seed}:{loser.name}")
         slots = [slot for slot in self._slots if slot.kind is Kind.CONTENDED]
         before: dict[str, int] = {}
-        while not await self._stops_within(chance.uniform(0, 2 * LOSING_INTERVAL)):
+        while not await self._pacing.stops_within(chance.uniform(0, 2 * LOSING_INTERVAL)):
             document = chance.choice(slots).document
             known = loser.known.get(document or "")
             if document is None or known is None:
@@ -293,7 +279,7 @@ class Workload:
 
     async def _expire_again_and_again(self, slot: Slot) -> None:
         chance = random.Random(f"{self._seed}:{slot.number}")
-        while not self._stopping.is_set():
+        while not self._pacing.is_stopping:
             document = await self._fill(slot, LIFE)
             gone_by = self._history.now() + LIFE
             self._subscribe_followers(slot, document)
@@ -309,10 +295,10 @@ class Workload:
 
     async def _remove_again_and_again(self, slot: Slot) -> None:
         chance = random.Random(f"{self._seed}:{slot.number}")
-        while not self._stopping.is_set():
+        while not self._pacing.is_stopping:
             document = await self._fill(slot, LEFTOVER_LIFE)
             self._subscribe_followers(slot, document)
-            await self._stops_within(REMOVED_AFTER)
+            await self._pacing.stops_within(REMOVED_AFTER)
             slot.document = None
             number = self._history.number_write()
             writer = chance.choice(self._writers)
@@ -370,26 +356,7 @@ class Workload:
 
     def _subscribe_followers(self, slot: Slot, document: str) -> None:
         for follower in slot.followers:
-            self._spawn(follower.subscribe(document))
+            self._pacing.spawn(follower.subscribe(document))
 
     def _op(self, number: int) -> str:
         return f"{self._run_id}-{number}"
-
-    async def _stops_within(self, seconds: float) -> bool:
-        """Wait so long, or until nothing shall be begun any more; True if that is so."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and self._failure is None:
-            self._failure = task.exception()

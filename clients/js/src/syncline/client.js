@@ -14,6 +14,7 @@ import { OpenObjects } from "./open-objects.js";
 import { parseServer, withDefaults } from "./options.js";
 import { Part } from "./part.js";
 import { Code, makeOp } from "./protocol.js";
+import { PAGE_SIZE } from "./replica.js";
 import { SyncStream } from "./stream.js";
 import { StreamSubscription } from "./stream-subscription.js";
 import { Subscription } from "./subscription.js";
@@ -47,11 +48,13 @@ import { TokenSource } from "./token.js";
  *   Without both it is the whole map
  * @property {string[]} [keys] 1 to 256 keys of items, existing or not
  * @property {string} [prefix] all items whose key begins with it
+ * @property {boolean} [replica] true to read the first items in the same round trip, for `replica()`
  */
 
 /**
  * @typedef {object} ListPart as `MapPart`
  * @property {number[]} [indexes]
+ * @property {boolean} [replica]
  */
 
 /**
@@ -183,7 +186,7 @@ export class Client extends Emitter {
   async map(map) {
     const { given, ...opening } = openingOf("map", map);
     const part = Part.of(given.keys, given.prefix);
-    return this.#openCollection(MAP, { ...opening, part, signal: given.signal }, (each) =>
+    return this.#openCollection(MAP, { ...opening, part, given }, (each) =>
       new SyncMap(this.#objects, each, part),
     );
   }
@@ -199,7 +202,7 @@ export class Client extends Emitter {
   async list(list) {
     const { given, ...opening } = openingOf("list", list);
     const part = Part.of(given.indexes);
-    return this.#openCollection(LIST, { ...opening, part, signal: given.signal }, (each) =>
+    return this.#openCollection(LIST, { ...opening, part, given }, (each) =>
       new SyncList(this.#objects, each, part),
     );
   }
@@ -242,23 +245,55 @@ export class Client extends Emitter {
   }
 
   /**
-   * @template {{ close: () => void }} H
+   * @template {{ close: () => void, prepareReplica: (opened: JsonObject) => void }} H
    * @param {CollectionType} type
-   * @param {{ id?: string, members: JsonObject, part: Part, signal?: AbortSignal }} opening
+   * @param {{
+   *   id?: string, members: JsonObject, part: Part,
+   *   given: { signal?: AbortSignal, replica?: boolean },
+   * }} opening
    * @param {(subscription: CollectionSubscription) => H} attach
    * @returns {Promise<H>}
    */
-  #openCollection(type, { id, members, part, signal }, attach) {
+  #openCollection(type, { id, members, part, given }, attach) {
     const isOpen = this.#objects.find(type.name, id);
     const joining =
-      isOpen instanceof CollectionSubscription ? isOpen.joining(part) : part.members(type.ids);
+      isOpen instanceof CollectionSubscription
+        ? { ...isOpen.joining(part), items: false }
+        : { ...part.members(type.ids), ...this.#firstPage(given.replica ?? false) };
+    /** @type {JsonObject | null} */
+    let opened = null;
     /** @type {Kind<CollectionSubscription>} */
     const kind = {
       type: type.name,
-      subscribe: (ok, options, sent) => new CollectionSubscription(type, ok, sent, options),
+      subscribe: (ok, options, sent) => {
+        opened = ok;
+        return new CollectionSubscription(type, ok, sent, options);
+      },
     };
-    const all = { [type.name]: id ?? NAMELESS, ...members, ...joining, items: false };
-    return this.#objects.open(kind, all, attach, signal);
+    const all = { [type.name]: id ?? NAMELESS, ...members, ...joining };
+    return this.#objects.open(
+      kind,
+      all,
+      (subscription) => {
+        const handle = attach(subscription);
+        // Another `open` may have been faster: then its replica asks for its pages.
+        if (given.replica && opened?.items) handle.prepareReplica(opened);
+        return handle;
+      },
+      given.signal,
+    );
+  }
+
+  /**
+   * Members of an `open` that concern the items.
+   *
+   * @param {boolean} isReplica
+   * @returns {JsonObject}
+   */
+  #firstPage(isReplica) {
+    if (!isReplica) return { items: false };
+    const deltas = this.#objects.options.deltas ? { deltas: true } : {};
+    return { items: { limit: PAGE_SIZE }, ...deltas };
   }
 
   /**

@@ -14,6 +14,8 @@
  * @property {(revision: string) => void} [reset] called on a reset; default: `emit` is
  * @property {(id: string | number) => Item | null | undefined} [known] returns the newest known
  *   state of an item, null if there is none, undefined if it is not known
+ * @property {(id: string | number) => Item | undefined} [base] returns what a delta of an item
+ *   begins from; only of a replica that can use deltas
  * @property {ReplicaListener} [replica] keeps the items of the part
  */
 

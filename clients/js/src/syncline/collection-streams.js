@@ -32,10 +32,12 @@ export function objectSource(type, address, request) {
   for (const [member, name] of Object.entries(PART)) {
     for (const value of [request[member] ?? []].flat()) query.append(name, String(value));
   }
+  if (request.items?.limit) query.append("Items", String(request.items.limit));
   // Only a SID is surely the object that the client has at that revision.
   const isResumed = isStored && "revision" in request && request.mode === "open_existing";
   return {
-    path: pathTo(type, address),
+    address,
+    pathOf: (each) => pathTo(type, each),
     query: query.size > 0 && String(query).length <= QUERY_LENGTH ? `?${query}` : "",
     resumed: isResumed ? request.revision : null,
     isPolled: isStored,

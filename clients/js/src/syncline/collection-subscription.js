@@ -1,9 +1,11 @@
 /** State of one open list or map, and the order of its events. */
 
+import { Inapplicable } from "./deltas.js";
 import { Removal } from "./events.js";
 import { Header, checkRevision } from "./header.js";
 import { Item } from "./item.js";
 import { ItemChange, Reset } from "./item-events.js";
+import { jsonOfDelta } from "./item-deltas.js";
 import { MutationQueue } from "./mutation-queue.js";
 import { ExpiryChanged } from "./object-events.js";
 import { ObjectState } from "./object-state.js";
@@ -38,6 +40,7 @@ export class CollectionSubscription extends ObjectState {
   #since;
   /** Part that the connection has open, by the last reply to `open`. */
   #part;
+  #hasDeltas;
   /** True while changes are missing: those that come are skipped until the reply to `open`. */
   #isSkipping = false;
   /** True if a reply to `open` did not say what had changed. */
@@ -61,6 +64,7 @@ export class CollectionSubscription extends ObjectState {
     this.#kind = type;
     this.#since = Number(ok.more_since ?? this.current.revision);
     this.#part = this.#partOf(members);
+    this.#hasDeltas = members.deltas === true;
     this.#announcedExpiry = this.current.dateExpires;
   }
 
@@ -72,6 +76,15 @@ export class CollectionSubscription extends ObjectState {
   /** True while there are changes that the client can only get by `open`. */
   get isLost() {
     return this.#isSkipping || !this.#isComplete;
+  }
+
+  /**
+   * True if the collection is open without deltas, and a replica of `part` could use them.
+   *
+   * @param {Part} part
+   */
+  couldUseDeltas(part) {
+    return !this.#hasDeltas && part.contains(this.#wanted());
   }
 
   /** True if events bring all changes that the handles are interested in. */
@@ -89,7 +102,8 @@ export class CollectionSubscription extends ObjectState {
    */
   joining(part) {
     const all = Part.containing([this.#wanted(), part]);
-    return { revision: String(this.#since), ...all.members(this.#kind.ids) };
+    const deltas = this.#replicaOf(all) ? { deltas: true } : {};
+    return { revision: String(this.#since), ...deltas, ...all.members(this.#kind.ids) };
   }
 
   /** Members of the `open` that catches up, and how to process its reply (rule C11). */
@@ -107,6 +121,7 @@ export class CollectionSubscription extends ObjectState {
    */
   openedAgain(ok, members) {
     this.#part = this.#partOf(members);
+    this.#hasDeltas = members.deltas === true;
     const header = Header.of(ok[this.type], this.current);
     // A reset may go back to an older revision (rule C14).
     if (ok.reset || header.order >= this.current.order) this.replace(ok[this.type]);
@@ -220,6 +235,15 @@ export class CollectionSubscription extends ObjectState {
     this.#lose();
   }
 
+  /**
+   * A replica that keeps all items of a part (rule C33).
+   *
+   * @param {Part} part
+   */
+  #replicaOf(part) {
+    return [...this.handles].find((each) => each.base && each.part.contains(part));
+  }
+
   #wanted() {
     return Part.containing([...this.handles].map(({ part }) => part));
   }
@@ -242,11 +266,13 @@ export class CollectionSubscription extends ObjectState {
     /** @type {Map<string | number, number>} */
     const orders = new Map();
     for (const body of changes) {
-      const order = Number(checkRevision(body.revision));
-      orders.set(body[this.#kind.id], order);
-      if (order <= this.#since) continue; // it came before, in an event or in an earlier reply
-      const change = this.#changeIn(body);
-      if (change === null) return this.#lose();
+      orders.set(body[this.#kind.id], Number(checkRevision(body.revision)));
+    }
+    // What is not newer came before, in an event or in an earlier reply.
+    const parsed = this.#changesIn(changes.filter((each) => Number(each.revision) > this.#since));
+    if (parsed === null) return this.#lose();
+    for (const change of parsed) {
+      const { order } = change;
       // Own writes of this item whose events were lost or merged into that of a later revision.
       for (const own of this.#own.takeUpTo(order - 1, change.id)) this.#announce(own);
       this.#announce(change.with({ isLocal: this.#own.delete(order) }));
@@ -261,7 +287,32 @@ export class CollectionSubscription extends ObjectState {
     this.#expire(new ExpiryChanged(dateExpires, String(revision)));
   }
 
-  /** @param {JsonObject} body @returns {ItemChange | null} null if its data is not known (C15) */
+  /**
+   * @param {JsonObject[]} bodies
+   * @returns {ItemChange[] | null} without those that a page has overtaken; null if the data of one
+   *   is not known (rules C15 and C33)
+   */
+  #changesIn(bodies) {
+    const parsed = [];
+    try {
+      for (const body of bodies) {
+        const change = this.#changeIn(body);
+        if (change === null) return null;
+        if (change !== undefined) parsed.push(change);
+      }
+    } catch (error) {
+      if (error instanceof Inapplicable) return null;
+      throw error;
+    }
+    return parsed;
+  }
+
+  /**
+   * @param {JsonObject} body
+   * @returns {ItemChange | null | undefined} null if its data is not known; undefined if a page has
+   *   overtaken it
+   * @throws {Inapplicable}
+   */
   #changeIn(body) {
     const { kind, revision } = body;
     const id = body[this.#kind.id];
@@ -270,7 +321,12 @@ export class CollectionSubscription extends ObjectState {
       return new ItemChange({ kind, id, revision, body, previousJson });
     }
     // The event of an own write may come without data, because the client has it.
-    const json = "data" in body ? undefined : this.#own.jsonOf(Number(revision));
+    let json = "data" in body ? undefined : this.#own.jsonOf(Number(revision));
+    if (json === undefined && body.delta) {
+      const made = jsonOfDelta(body, this.#replicaOf(this.#wanted())?.base?.(id));
+      if (made === null) return undefined;
+      json = made;
+    }
     const item = Item.parse(body, json);
     return item && new ItemChange({ kind, id, revision, item });
   }

@@ -46,6 +46,8 @@ export class Collection extends Handle {
   #part;
   /** @type {Set<Replica<any>>} */
   #replicas = new Set();
+  /** @type {Replica<I> | null} made with the reply to `open`, until the application asks for it */
+  #prepared = null;
 
   /**
    * @internal
@@ -189,7 +191,8 @@ export class Collection extends Handle {
 
   /**
    * Keep all items, or a part of them, in memory, always current. Wait for `replica.ready` before
-   * you read from it.
+   * you read from it. If this handle was opened with `replica`, the first one of the same part has
+   * its first items already.
    *
    * @param {{ keys?: string[], indexes?: number[], prefix?: string }} [part] default: what this
    *   handle has open
@@ -198,12 +201,35 @@ export class Collection extends Handle {
   replica({ keys, indexes, prefix } = {}) {
     this.checkUsable();
     const isGiven = (keys ?? indexes ?? prefix) != null;
-    const part = isGiven ? Part.of(keys ?? indexes, prefix) : this.#part;
+    const prepared = this.#prepared;
+    if (!isGiven && prepared !== null) {
+      this.#prepared = null;
+      return prepared;
+    }
+    return this.#replica(isGiven ? Part.of(keys ?? indexes, prefix) : this.#part);
+  }
+
+  /**
+   * Make a replica of the reply to `open`. Called with that reply, before any event.
+   *
+   * @internal
+   * @param {JsonObject} opened
+   */
+  prepareReplica(opened) {
+    this.#prepared = this.#replica(this.#part, opened);
+  }
+
+  /**
+   * @param {Part} part
+   * @param {JsonObject} [opened]
+   */
+  #replica(part, opened) {
     /** @type {Replica<I>} */
     const replica = new Replica(this.objects, this.subscription, part, {
       read: (page, receive) => this.requests.send("items", page, receive),
       ids: this.#type.ids,
       onClose: () => void this.#replicas.delete(replica),
+      opened,
     });
     this.#replicas.add(replica);
     return replica;

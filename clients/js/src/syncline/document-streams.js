@@ -12,7 +12,8 @@ import { pathTo } from "./rest-requests.js";
  */
 export function documentSource(address) {
   return {
-    path: pathTo("document", address),
+    address,
+    pathOf: (each) => pathTo("document", each),
     query: "",
     resumed: null,
     isPolled: true,

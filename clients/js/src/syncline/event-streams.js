@@ -30,7 +30,8 @@ const POLLED = connectionLost("a poll has ended");
  * How the event stream of one object is read, and what its events are natively.
  *
  * @typedef {object} Source
- * @property {string} path of the object, below the service
+ * @property {string} address of the object, in the request: a SID, or a name
+ * @property {(address: string) => string} pathOf returns the path of an object, below the service
  * @property {string} query of the path of its stream; empty, or with a question mark
  * @property {string | null} resumed the revision to resume from; null for the state
  * @property {boolean} isPolled false if its events are lost unless a stream is open: then it always
@@ -137,6 +138,8 @@ export class EventStreams {
     /** @type {string | null} null until the first state */
     let sid = null;
     let revision = source.resumed;
+    // By name only until the SID is known: the name may be given to another object meanwhile.
+    const path = () => source.pathOf(sid ?? source.address);
     const onResponse = () => {
       if (source.resumed === null || sid !== null) return;
       onOpen(null);
@@ -159,7 +162,7 @@ export class EventStreams {
     try {
       for (;;) {
         const since = performance.now();
-        const end = await this.#look(source, revision, controller, { onResponse, take });
+        const end = await this.#look(source, revision, controller, { path: path(), onResponse, take });
         const stood = performance.now() - since;
         if (end === "removed") return;
         // 1. No first state, so there is nothing to continue from: the `open` fails.
@@ -189,12 +192,13 @@ export class EventStreams {
    * @param {Source} source
    * @param {string | null} revision the revision that the client has; null if none
    * @param {AbortController} controller
-   * @param {{ onResponse: () => void, take: Take }} observer `onResponse`: the stream is open
+   * @param {{ path: string, onResponse: () => void, take: Take }} observer `path`: of the object;
+   *   `onResponse`: the stream is open
    * @returns {Promise<"removed" | "seen" | "ended" | "reopened" | Error>} `seen`: polled; `ended`:
    *   something in between cut the stream; an error: it could not be reopened, worth another try;
    *   rejected if the document cannot be followed
    */
-  async #look(source, revision, controller, { onResponse, take }) {
+  async #look(source, revision, controller, { path, onResponse, take }) {
     const keepsOpen = !source.isPolled || this.#readings.size < this.#options.eventStreams;
     // A document is polled for its state. A collection resumes, and says nothing if nothing is new.
     const resumes = keepsOpen || source.resumes;
@@ -210,8 +214,8 @@ export class EventStreams {
       this.#http.dataReceived();
     };
     try {
-      const path = `${source.path}/Events${source.query}`;
-      const body = await this.#http.stream(path, resumes ? revision : null, reading);
+      const url = `${path}/Events${source.query}`;
+      const body = await this.#http.stream(url, resumes ? revision : null, reading);
       isOpen = true;
       onResponse();
       if (!keepsOpen && resumes) expiry = setTimeout(() => reading.abort(POLLED), POLL_DURATION);

@@ -7,8 +7,8 @@ import { checkRevision, memberOf } from "./header.js";
 
 /**
  * @typedef {{
- *   id: string | number, revision: string, dateCreated: string | null, dateUpdated: string,
- *   dateExpires: string | null, createdBy: string | null, updatedBy: string | null,
+ *   id: string | number, revision: string, dateCreated: string, dateUpdated: string,
+ *   dateExpires: string | null, createdBy: string, updatedBy: string | null,
  * }} ItemMembers
  */
 
@@ -61,10 +61,9 @@ export class Item {
     return Number(this.revision);
   }
 
-  /** Null if not known: in the result of a batch over REST. */
+  /** When the item was created. */
   get dateCreated() {
-    const { dateCreated } = this.#members;
-    return dateCreated === null ? null : new Date(dateCreated);
+    return new Date(this.#members.dateCreated);
   }
 
   /** When this revision was written. */
@@ -77,7 +76,7 @@ export class Item {
     return this.#members.dateExpires;
   }
 
-  /** Identity of the creator, or `system`; null as for `dateCreated`. */
+  /** Identity of the creator, or `system`. */
   get createdBy() {
     return this.#members.createdBy;
   }

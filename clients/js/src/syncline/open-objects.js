@@ -73,6 +73,11 @@ export class OpenObjects {
     return this.#options;
   }
 
+  /** True while there is a connection that can have deltas. */
+  get hasDeltas() {
+    return this.#options.deltas && this.#connection.transport?.name === "websocket";
+  }
+
   /** Maximum sizes of data, in bytes; null where they are not known. */
   get limits() {
     return this.#connection.transport?.limits ?? NO_LIMITS;
@@ -166,6 +171,19 @@ export class OpenObjects {
    */
   async catchUp(subscription) {
     await this.#resubscribe(subscription);
+  }
+
+  /**
+   * Open a collection again that is open, and read its first page: catch up in the same step.
+   *
+   * @param {Subscription} subscription
+   * @param {number} limit of the page
+   * @param {(ok: JsonObject) => void} receive called with the reply, after what was missed was
+   *   processed
+   * @param {AbortSignal} signal
+   */
+  async openPage(subscription, limit, receive, signal) {
+    await this.#reopen(subscription, signal, { items: { limit } }, receive);
   }
 
   /**
@@ -308,11 +326,18 @@ export class OpenObjects {
   /**
    * @param {Subscription} subscription
    * @param {AbortSignal} signal
+   * @param {JsonObject} [more] members
+   * @param {(ok: JsonObject) => void} [then] called with the reply too
    */
-  async #reopen(subscription, signal) {
+  async #reopen(subscription, signal, more = {}, then = ignore) {
     const { type, sid } = subscription;
     const { members, receive } = subscription.reopening();
-    const all = { [type]: sid, mode: "open_existing", ...members };
-    await this.#connection.request("open", all, receive, { signal });
+    const all = { [type]: sid, mode: "open_existing", ...members, ...more };
+    /** @param {JsonObject} ok */
+    const both = (ok) => {
+      receive(ok);
+      then(ok);
+    };
+    await this.#connection.request("open", all, both, { signal });
   }
 }

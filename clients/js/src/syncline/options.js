@@ -35,9 +35,9 @@ import { DebugLog } from "./debug.js";
  * @property {number} [eventQueue] events that may wait for one reader; beyond that, they are merged:
  *   those of a document into the newest, those of a list or map into a `reset`, those of a stream
  *   into `missed`
- * @property {boolean} [deltas] let the server send only the changes of a document where that is
- *   shorter, which is the default; false always asks for whole documents and saves the time to
- *   apply the changes
+ * @property {boolean} [deltas] let the server send only the changes of a document, or of an item of a
+ *   replica, where that is shorter, which is the default; false always asks for whole ones and saves
+ *   the time to apply the changes
  * @property {Debug} [debug] log each state, request, reply and event as a line, with names and keys
  *   but without tokens and data: `true` for the console; an object with a method `log` or `debug`;
  *   or a function

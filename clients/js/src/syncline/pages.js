@@ -17,6 +17,16 @@
  *   sends the request `items`
  */
 
+/** @typedef {{ after: string | number } | { from: string | number }} Bounds */
+
+/**
+ * A page. `previous` and `next`: where the items before and behind it begin, those before it in the
+ * opposite order; null if there are none.
+ *
+ * @template {Item} I
+ * @typedef {{ items: I[], previous: Bounds | null, next: Bounds | null }} PageOf
+ */
+
 /** @type {Record<string, "asc" | "desc">} */
 const OPPOSITE = { asc: "desc", desc: "asc" };
 
@@ -32,9 +42,7 @@ export class Paginator {
    * @internal
    * @param {ReadPage<I>} read
    * @param {{ order: "asc" | "desc", pageSize: number | undefined }} options
-   * @param {{
-   *   items: I[], previous: string | number | null, next: string | number | null,
-   * }} page `previous` and `next`: keys before and after which more items follow; null if none do
+   * @param {PageOf<I>} page
    */
   constructor(read, { order, pageSize }, { items, previous, next }) {
     this.#read = read;
@@ -58,25 +66,28 @@ export class Paginator {
 
   /** @returns {Promise<Paginator<I>>} rejected if there is no next page */
   async nextPage() {
-    if (this.#next === null) throw new RangeError("there is no next page");
-    const after = this.#next;
-    const page = await this.#read({ after, order: this.#order, limit: this.#pageSize });
-    const previous = page.items.length > 0 ? page.items[0].id : after;
-    return this.#page({ items: page.items, previous, next: page.next });
+    const bounds = this.#next;
+    if (bounds === null) throw new RangeError("there is no next page");
+    const page = await this.#read({ ...bounds, order: this.#order, limit: this.#pageSize });
+    // Items that followed may have been removed: then this page begins where they did.
+    const previous = page.items.length > 0 ? { after: page.items[0].id } : behind(bounds);
+    return this.#page({ items: page.items, previous, next: after(page.next) });
   }
 
   /** @returns {Promise<Paginator<I>>} rejected if there is no previous page */
   async prevPage() {
-    if (this.#previous === null) throw new RangeError("there is no previous page");
-    const after = this.#previous;
-    const page = await this.#read({ after, order: OPPOSITE[this.#order], limit: this.#pageSize });
+    const bounds = this.#previous;
+    if (bounds === null) throw new RangeError("there is no previous page");
+    const order = OPPOSITE[this.#order];
+    const page = await this.#read({ ...bounds, order, limit: this.#pageSize });
     const items = page.items.reverse();
-    const next = items.length > 0 ? /** @type {I} */ (items.at(-1)).id : after;
-    return this.#page({ items, previous: page.next, next });
+    const last = items.at(-1);
+    const next = last === undefined ? behind(bounds) : { after: last.id };
+    return this.#page({ items, previous: after(page.next), next });
   }
 
   /**
-   * @param {{ items: I[], previous: string | number | null, next: string | number | null }} page
+   * @param {PageOf<I>} page
    * @returns {Paginator<I>}
    */
   #page(page) {
@@ -100,7 +111,25 @@ export async function openPages({ from, order = "asc", pageSize, limit }, read) 
   if (from !== undefined && first !== undefined && order in OPPOSITE) {
     // A walk that begins in the middle: only the server knows whether there are items before.
     const before = await read({ after: first, order: OPPOSITE[order], limit: 1 });
-    if (before.items.length > 0) previous = first;
+    if (before.items.length > 0) previous = { after: first };
   }
-  return new Paginator(read, { order, pageSize: size }, { items, previous, next });
+  return new Paginator(read, { order, pageSize: size }, { items, previous, next: after(next) });
+}
+
+/**
+ * @param {string | number | null} key
+ * @returns {Bounds | null}
+ */
+function after(key) {
+  return key === null ? null : { after: key };
+}
+
+/**
+ * The bounds of the items that these do not reach, in the opposite order.
+ *
+ * @param {Bounds} bounds
+ * @returns {Bounds}
+ */
+function behind(bounds) {
+  return "after" in bounds ? { from: bounds.after } : { after: bounds.from };
 }

@@ -57,6 +57,17 @@ export class ReplicaItems {
     return this.#items.get(id) ?? (this.isComplete ? null : undefined);
   }
 
+  /**
+   * What a delta of an item begins from: its state without own writes whose events are to come.
+   *
+   * @param {string | number} id
+   * @returns {Item | undefined} undefined if there is none, or a reset has made it doubtful
+   */
+  base(id) {
+    if (this.#unconfirmed.has(id)) return undefined;
+    return this.#announced.has(id) ? (this.#announced.get(id) ?? undefined) : this.#items.get(id);
+  }
+
   /** The keys in order; the array must not be changed. */
   keys() {
     this.#keys ??= [...this.#items.keys()].sort(compareKeys);

@@ -16,7 +16,7 @@ import { Deferred, ignore, sleep } from "./timing.js";
 /** @import { JsonObject } from "./protocol.js" */
 
 /** Items in a page. */
-const PAGE_SIZE = 500;
+export const PAGE_SIZE = 500;
 
 /** Keys in a request, at most. */
 const KEYS_LIMIT = 256;
@@ -59,9 +59,11 @@ export class Replica extends Emitter {
    *   read: (members: JsonObject, receive: (ok: JsonObject) => void) => Promise<void>,
    *   ids: "keys" | "indexes",
    *   onClose: () => void,
-   * }} owner `read` sends a request for a page; `ids` is its member with the keys of a part
+   *   opened?: JsonObject,
+   * }} owner `read` sends a request for a page; `ids` is its member with the keys of a part;
+   *   `opened`: the reply to an `open` of this part, with a first page
    */
-  constructor(objects, subscription, part, { read, ids, onClose }) {
+  constructor(objects, subscription, part, { read, ids, onClose, opened }) {
     super();
     this.#objects = objects;
     this.#subscription = subscription;
@@ -85,9 +87,13 @@ export class Replica extends Emitter {
       replica: this,
       known: (/** @type {string | number} */ id) =>
         part.has(id) ? this.#items.known(id) : undefined,
+      base: objects.options.deltas
+        ? (/** @type {string | number} */ id) => this.#items.base(id)
+        : undefined,
     };
     subscription.handles.add(this.#listener);
-    void this.#readAll();
+    // No event comes between the reply to `open` and this, so the page is as new as it says.
+    void this.#readAll(opened && this.#takePage(opened));
   }
 
   /** @internal @protected @override */
@@ -184,21 +190,26 @@ export class Replica extends Emitter {
     this.#ready.reject(error);
   }
 
-  /** Read all pages, with retries, until a reset begins another walk (rules C26 and C27). */
-  async #readAll() {
+  /**
+   * Read all pages, with retries, until a reset begins another walk (rules C26 and C27).
+   *
+   * @param {string | number | null} [after] the key behind which to begin
+   */
+  async #readAll(after = null) {
     this.#walk = new AbortController();
     const { signal } = this.#walk;
     const { backoffInitial, backoffLimit } = this.#objects.options;
     const backoff = new Backoff(backoffInitial, backoffLimit);
-    /** @type {string | number | null} */
-    let after = null;
-    while (!signal.aborted && !this.#stop.signal.aborted) {
+    while (!this.#items.isComplete && !signal.aborted && !this.#stop.signal.aborted) {
       try {
+        if (after === null && this.#couldUseDeltas) {
+          after = await this.#openPage(signal);
+          continue;
+        }
         // The connection must have this part open before its pages are read.
         if (this.#subscription.isLost) await this.#objects.catchUp(this.#subscription);
         if (signal.aborted) return;
         after = await this.#readPage(after, signal);
-        if (after === null) return;
       } catch (error) {
         if (signal.aborted) return;
         // The right to read was taken away, for example: `removed` comes.
@@ -219,13 +230,42 @@ export class Replica extends Emitter {
     let next = null;
     const part = this.#part.members(this.#ids);
     await this.#read({ after, limit: PAGE_SIZE, ...part }, (ok) => {
-      if (signal.aborted) return;
-      next = ok.next;
-      const changes = this.#items.page(ok, this.#subscription.since);
-      for (const change of changes) this.#announce(change);
-      if (this.#items.isComplete) this.#ready.resolve();
+      if (!signal.aborted) next = this.#takePage(ok);
     });
     return next;
+  }
+
+  get #couldUseDeltas() {
+    return this.#objects.hasDeltas && this.#subscription.couldUseDeltas(this.#part);
+  }
+
+  /**
+   * Open the collection with deltas and with the first page.
+   *
+   * @param {AbortSignal} signal
+   * @returns {Promise<string | number | null>} as `#readPage`
+   */
+  async #openPage(signal) {
+    this.#items.ask();
+    /** @type {string | number | null} */
+    let next = null;
+    const receive = (/** @type {JsonObject} */ ok) => {
+      // After a reset the pages are read again (rule C26).
+      if (ok.items && !ok.reset && !signal.aborted) next = this.#takePage(ok);
+    };
+    await this.#objects.openPage(this.#subscription, PAGE_SIZE, receive, signal);
+    return next;
+  }
+
+  /**
+   * @param {JsonObject} ok a reply with a page
+   * @returns {string | number | null} the key that ends the page, if others follow
+   */
+  #takePage(ok) {
+    const changes = this.#items.page(ok, this.#subscription.since);
+    for (const change of changes) this.#announce(change);
+    if (this.#items.isComplete) this.#ready.resolve();
+    return ok.next;
   }
 
   /** Read the items that may have been removed without an event, one call at a time. */

@@ -124,16 +124,9 @@ export class RestItems {
     const headers = { ...type, ...(op ? { "Idempotency-Key": op } : {}) };
     const path = `${collectionPath(request)}/Batch`;
     const reply = await this.#http.call("POST", path, { body, headers }, signal);
-    // The reply has less than a native one: dates and authors come with the events.
-    const unknown = { date_created: null, date_expires: null, created_by: null, updated_by: null };
-    const { date_updated } = reply;
-    const changes = reply.items.map((/** @type {JsonObject} */ { change, ...item }) => ({
-      kind: change,
-      ...unknown,
-      date_updated,
-      ...item,
-    }));
-    return { changes };
+    /** @param {JsonObject} item */
+    const changeOf = ({ change, ...item }) => ({ kind: change, ...item });
+    return { changes: reply.items.map(changeOf) };
   }
 
   /**

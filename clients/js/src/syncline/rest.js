@@ -46,7 +46,11 @@ export class RestTransport {
   #identity = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #renewal;
-  /** @type {Map<string, Queue>} requests for one object run in order, as on a WebSocket */
+  /**
+   * Requests for one object run in order, as on a WebSocket; except `open` after a break.
+   *
+   * @type {Map<string, Queue>}
+   */
   #turns = new Map();
 
   /**
@@ -106,8 +110,9 @@ export class RestTransport {
   async request(request, receive, { signal }) {
     const { type, address } = targetOf(request);
     const turnKey = `${type} ${address}`;
-    const turn = this.#turns.get(turnKey) ?? new Queue();
-    if (address !== undefined) this.#turns.set(turnKey, turn);
+    const takesTurn = address !== undefined && !isReopening(request);
+    const turn = (takesTurn && this.#turns.get(turnKey)) || new Queue();
+    if (takesTurn) this.#turns.set(turnKey, turn);
     try {
       return await turn.run(async () => {
         // Both may have happened while this request waited for its turn.
@@ -121,7 +126,7 @@ export class RestTransport {
       throw isMeant ? error : this.#http.lost(error);
     } finally {
       // If not idle, later requests for this object are in the same queue.
-      if (turn.isIdle) this.#turns.delete(turnKey);
+      if (takesTurn && turn.isIdle) this.#turns.delete(turnKey);
     }
   }
 
@@ -272,4 +277,17 @@ export class RestTransport {
     const updatedBy = method === "GET" ? null : this.#identity;
     return { [type]: { updated_by: updatedBy, ...resource } };
   }
+}
+
+/**
+ * True for the `open` of the client itself, which subscribes again after a break (rule C11).
+ *
+ * It changes nothing, and takes no turn: the writes that were in flight are sent again at the same
+ * moment, the server may answer each only after seconds, and the object would be stale so long.
+ * What its reply has of them is announced in order (rule C13). The application's `open` has an `op`.
+ *
+ * @param {Request} request
+ */
+function isReopening(request) {
+  return request.do === "open" && !("op" in request);
 }

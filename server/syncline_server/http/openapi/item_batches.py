@@ -6,7 +6,7 @@ from syncline_protocol.item_batch import OPERATIONS_LIMIT, values_of
 from syncline_protocol.item_types import ItemType
 from syncline_protocol.items import ChangeKind, Verb
 
-from .objects import schema_name
+from .objects import ACTORS_AND_DATES, schema_name
 from .parts import (
     DATE,
     DATE_OR_NULL,
@@ -96,25 +96,20 @@ def _operation(verb: Verb, items: ItemType, item_id: JsonObject, data: JsonObjec
 
 
 def _result(items: ItemType, item_id: JsonObject) -> JsonObject:
-    item = object_schema(
-        {
-            items.id_name: item_id,
-            "change": {"enum": [kind.value for kind in ChangeKind]},
-            "revision": REVISION,
-            "date_created": DATE,
-            "date_updated": DATE,
-            "date_expires": DATE_OR_NULL,
-            "created_by": {"type": "string"},
-            "updated_by": {"type": "string"},
-        },
-        (items.id_name, "change", "revision"),
-    )
+    def changed(*kinds: ChangeKind, **more: JsonObject) -> JsonObject:
+        change: JsonObject = {"enum": [kind.value for kind in kinds]}
+        return object_schema(
+            {items.id_name: item_id, "change": change, "revision": REVISION, **more}
+        )
+
+    written = changed(ChangeKind.ADDED, ChangeKind.UPDATED, **ACTORS_AND_DATES)
+    removed = changed(ChangeKind.REMOVED)
     return object_schema(
         {
             f"{items.type.name}_sid": sid(items.type.prefix),
             "revision": REVISION,
             "date_updated": DATE,
             "date_expires": DATE_OR_NULL,
-            "items": {"type": "array", "items": item},
+            "items": {"type": "array", "items": {"oneOf": [written, removed]}},
         }
     )

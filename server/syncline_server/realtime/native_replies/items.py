@@ -67,9 +67,9 @@ def _contents(items: ItemType, command: Open, opened: Opened[Any]) -> Body:
     if command.revision is None:
         return page
     if replay is None:
-        return {"changes": [], "more_since": None}
+        return page | {"changes": [], "more_since": None}
     event = replayed(replay, command.revision)
-    return {
+    return page | {
         "changes": [native.change_body(each, items) for each in event.changes] if event else [],
         "more_since": None if replay.more_since is None else str(replay.more_since),
     }

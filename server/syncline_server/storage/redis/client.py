@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
+from syncline_server.config.clock import clock as server_clock
 from syncline_server.observability.metrics import Histogram
 from syncline_server.observability.readiness import Readiness
 from syncline_server.observability.tasks import TaskSet
@@ -223,15 +224,19 @@ class Redis:
 
     async def run(self, script: Script, key: str, *arguments: Argument) -> Any:
         """The reply of a script that only reads; raises as `execute`."""
-        command = ("EVALSHA", script.digest, 1, self.prefixed(key), *arguments)
+        command = self._call(script, key, arguments)
         return await self._route(key, lambda connection: connection.execute(*command))
+
+    def _call(self, script: Script, key: str, arguments: Sequence[Argument]) -> Sequence[Argument]:
+        own = server_clock.script_arguments
+        return "EVALSHA", script.digest, 1, self.prefixed(key), *arguments, *own
 
     async def commit(self, script: Script, key: str, *arguments: Argument) -> Any:
         """The reply of a script that writes, once it is durable; raises as `execute`."""
         if self._no_writes is not None:
             self.refused_writes += 1
             raise Unavailable(self._no_writes)
-        command = ("EVALSHA", script.digest, 1, self.prefixed(key), *arguments)
+        command = self._call(script, key, arguments)
         began = time.monotonic()
         reply = await self._route(key, lambda connection: connection.commit(*command))
         self._commits.observe(time.monotonic() - began)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from syncline_server.config.clock import clock
+
 from .connection import Connection
 
 __all__ = ["ShardClock", "now_ms"]
@@ -25,9 +27,9 @@ class ShardClock:
 
     async def measure(self, connection: Connection) -> None:
         """Ask for the time. Raises as `Connection.execute`."""
-        own_before = now_ms()
+        own_before = _machine_ms()
         reply: list[Any] = await connection.execute("TIME")
-        monotonic, own_after = time.monotonic() * 1000, now_ms()
+        monotonic, own_after = time.monotonic() * 1000, _machine_ms()
         redis_ms = int(reply[0]) * 1000 + int(reply[1]) / 1000
         # Redis read its clock before the reply arrived, so by now it shows at least `redis_ms`.
         self._ahead_ms = redis_ms - monotonic
@@ -39,9 +41,13 @@ class ShardClock:
         """Lower bound of Redis' clock now, in ms; this machine's clock before the first answer."""
         if self._ahead_ms is None:
             return now_ms()
-        return int(self._ahead_ms + time.monotonic() * 1000)
+        return int(self._ahead_ms + time.monotonic() * 1000) + clock.offset_ms
 
 
 def now_ms() -> int:
-    """This machine's clock, in milliseconds since the epoch."""
+    """This machine's clock, in milliseconds since the epoch, as far ahead as a test moved it."""
+    return _machine_ms() + clock.offset_ms
+
+
+def _machine_ms() -> int:
     return time.time_ns() // 1_000_000

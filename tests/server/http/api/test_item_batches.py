@@ -62,9 +62,16 @@ def test_every_operation_on_a_map_in_one_commit(maps: CollectionsApi) -> None:
         ("put", {"n": 2}),
         ("update", {"n": 1}),
     ]
-    assert {item["revision"] for item in page["items"]} == {
-        item["revision"] for item in reply["items"][:3]
-    }
+    # What a batch says of an item is what a page says of it.
+    dates = ("date_created", "date_updated", "date_expires")
+    names = ("key", "revision", *dates, "created_by", "updated_by")
+    shown = {item["key"]: {name: item[name] for name in names} for item in page["items"]}
+    for item in reply["items"][:3]:
+        assert {name: item[name] for name in names} == shown[item["key"]]
+        assert item.keys() == {*names, "change"}
+    assert shown["a/b"]["date_expires"] is not None
+    assert shown["update"]["date_created"] == updated["date_created"]
+    assert reply["items"][3].keys() == {"key", "change", "revision"}
 
 
 def test_a_list_gives_consecutive_indexes(lists: CollectionsApi) -> None:

@@ -104,6 +104,15 @@ class TestIndexes:
         excused = evidence_of(*history, command(1.2, 1), type_="list")
         assert not check_item_indexes(excused).findings
 
+    def test_what_was_lost_may_be_seen_after_its_index_was_given_again(self) -> None:
+        lost = answered(wrote(1, 3.1, "0", A, do="add"), Outcome.UNKNOWN)
+        seen = [opened(0.5, FIRST), changed(3.2, FIRST, added("0", A, 1))]
+        history = [*wrote(2, 3, "0", B, do="add"), *lost, *seen]
+
+        assert check_item_indexes(evidence_of(*history, type_="list")).findings
+        excused = evidence_of(*history, command(1.2, 1), type_="list")
+        assert not check_item_indexes(excused).findings
+
 
 class TestBatches:
     WHOLE = batch(1, 1, {"k": A, "l": A + 1})

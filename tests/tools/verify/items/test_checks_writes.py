@@ -7,6 +7,7 @@ from support.item_histories import (
     added,
     answered,
     changed,
+    command,
     evidence_of,
     gone,
     opened,
@@ -15,6 +16,7 @@ from support.item_histories import (
     wrote,
 )
 from syncline_tools.verify.findings import Check
+from syncline_tools.verify.items.checks_complete import check_item_complete
 from syncline_tools.verify.items.checks_revisions import (
     check_item_removals,
     check_item_revisions,
@@ -34,6 +36,18 @@ class TestKept:
         assert text(check_item_kept(evidence_of(*history, read(4, state("k", A, 1))))) == (
             f"item k was at revision {A}, and {C} had been acknowledged"
         )
+
+    def test_an_event_that_does_not_follow_what_was_acknowledged(self) -> None:
+        history = [*wrote(1, 1, "k", A), opened(0.5, FIRST), changed(1.5, FIRST, added("k", B, 2))]
+        lost = answered(wrote(2, 1.4, "k", B), Outcome.UNKNOWN)
+
+        assert "was acknowledged" in text(check_item_kept(evidence_of(*history)))
+        # The old master may publish after the new one has acknowledged, but acknowledge no more.
+        excused = evidence_of(*history, *lost, command(0.9, 0.5))
+        assert not check_item_kept(excused).findings
+        assert not check_item_complete(excused).findings
+        kept = wrote(2, 1.4, "k", B)
+        assert check_item_kept(evidence_of(*history, *kept, command(0.9, 0.5))).findings
 
     def test_an_item_is_missing(self) -> None:
         history = wrote(1, 1, "k", A)

@@ -121,7 +121,8 @@ class _Judge:
             # Until what changed has come in all its portions, a copy is no state.
             elif isinstance(copy.seen, ItemsChanged) and copy.revision >= head:
                 head = 0
-                if self._is_judged(client, copy, slow):
+                is_of_store = not self.lost.is_of_old_master(copy.seen)
+                if is_of_store and self._is_judged(client, copy, slow):
                     yield from difference(copy, stored, self.lost, scope, how="with its events")
                     if before is not None and before.seen.connection == copy.seen.connection:
                         yield from self._lacking(client, before, copy)

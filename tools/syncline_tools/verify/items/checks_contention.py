@@ -214,8 +214,10 @@ def _used_twice(
     for key, each in births.items():
         first, *others = sorted(each, key=lambda birth: birth.at)
         for other in others:
-            is_excused = not first.is_acknowledged and losses.possible(first.at, other.at)
-            if not is_excused:
+            # The one that was lost may be seen later: the old master may still give indexes, and
+            # publish, after the new one has begun to.
+            both = first.is_acknowledged and other.is_acknowledged
+            if both or not losses.possible(first.at, other.at):
                 write = items.writes.get(other.write)
                 yield Finding(
                     document=sid,

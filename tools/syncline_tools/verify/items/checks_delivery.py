@@ -163,6 +163,7 @@ def _late(
             document=seen[0].collection,
             client=client,
             at=due,
+            is_doubt=calm.is_starved(since, due),
             text=f"it did not have revision {moment.revision} of item {moment.key} "
             f"{due - moment.at:.2f} s after it was known",
         )

@@ -106,6 +106,7 @@ def _notified_late(evidence: Evidence, calm: Calm, sid: str, applied: Applied) -
                 document=sid,
                 client=client,
                 at=due,
+                is_doubt=calm.is_starved(latest, due),
                 text=f"it was not notified of the expiry of item {applied.key} in time",
             )
 

@@ -12,6 +12,7 @@ from syncline_tools.verify.findings import Check, Finding
 from syncline_tools.verify.losses import Losses
 
 from .actions import expires
+from .copies import LostChanges
 from .evidence import Applied, ItemEvidence, ItemWrite, Sighting, Snapshot
 from .observer import STORE
 from .records import ItemState
@@ -35,7 +36,7 @@ def check_item_kept(evidence: Evidence) -> Check:
             chain(
                 _older_than_acknowledged(items, sid, applied[sid]),
                 _missing_in_tally(items, sid, applied[sid]),
-                _forgotten(items, sid, applied[sid]),
+                _forgotten(items, sid, LostChanges.of(evidence, sid)),
             )
             for sid in items.collections
         ),
@@ -124,12 +125,14 @@ def _missing_in_tally(
                     )
 
 
-def _forgotten(items: ItemEvidence, sid: str, applied: Sequence[Applied]) -> Iterator[Finding]:
+def _forgotten(items: ItemEvidence, sid: str, lost: LostChanges) -> Iterator[Finding]:
     """An event names the revision before it: none that was acknowledged lies between."""
-    revisions = sorted({each.revision for each in applied if each.revision is not None})
+    revisions = sorted(lost.acknowledged)
     found = set[int]()
     # On other wires an event may stand for several, from what its client had on.
     for event in items.changes_of(sid, STORE):
+        if lost.is_of_old_master(event):
+            continue
         first = min((each.revision for each in event.changes), default=event.revision)
         place = bisect_right(revisions, event.previous)
         if place < len(revisions) and revisions[place] < first and revisions[place] not in found:

@@ -99,7 +99,7 @@ class _Writing:
             keys=reply.keys,
             revisions=reply.revisions,
             is_repeated=reply.is_repeated,
-            connection=self.sender.connection,
+            connection=None if reply.is_resent else self.sender.connection,
         )
 
     def refuse(self, refused: Refused) -> None:

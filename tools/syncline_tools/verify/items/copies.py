@@ -11,7 +11,14 @@ from syncline_tools.verify.losses import Losses
 
 from .actions import expires
 from .evidence import ItemEvidence, ItemSeen
-from .records import CollectionRemoved, ItemChange, ItemsOpened, ItemsReplayed, ItemState
+from .records import (
+    CollectionRemoved,
+    ItemChange,
+    ItemsChanged,
+    ItemsOpened,
+    ItemsReplayed,
+    ItemState,
+)
 from .scope import Scope
 
 __all__ = [
@@ -137,6 +144,12 @@ class LostChanges:
         if state is None:
             return key in self.removals and self.losses.possible(self.removals[key], at)
         return self.may_be_lost(key, state.revision, at)
+
+    def is_of_old_master(self, event: ItemsChanged) -> bool:
+        """True if an event may come from a master that another one has replaced: what it has, and
+        what it lacks, is not what is stored."""
+        is_known = any(each.revision in self.acknowledged for each in event.changes)
+        return not is_known and self.losses.possible(event.at, event.at)
 
     def may_be_lost(self, key: str, revision: int, at: float) -> bool:
         """True if the change of an item to a revision may have been lost by that time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from syncline import JsonObject
 
@@ -22,11 +22,13 @@ class CopyKeeper:
 
     Attributes:
         revision: from which to resume (rule C23); None if all items must be read.
+        waiting: events that came while there is no copy: the page that makes one may be older.
     """
 
     collection: Collection
     sight: ItemSight
     revision: int | None = None
+    waiting: list[tuple[str, JsonObject]] = field(default_factory=list)
 
     def open(self, began: float, body: JsonObject) -> bool:
         """Take the reply to `open`; False if all items must be read again."""
@@ -42,11 +44,13 @@ class CopyKeeper:
             items = [item_of(self.collection, each) for each in body.get("items", ())]
             self.sight.open(sid, began, head, items)
             self.revision = head
+            self._take_waiting()
         return True
 
     def lose(self, reason: str) -> None:
         """Forget the copy: all items must be read again."""
         self.revision = None
+        self.waiting.clear()
         self.sight.lose(reason)
         self.sight.connect()
 
@@ -63,11 +67,19 @@ class CopyKeeper:
                 return self.sight.remove(sid, int(members["revision"]), members["expired"])
             case "reset":
                 return self.lose("the store has lost writes")
-            case "items" | "expiry" if self.revision is not None:
+            case "items" | "expiry" if self.revision is None:
+                self.waiting.append((event, body))
+            case "items" | "expiry":
                 revision, previous = int(members["revision"]), int(members["previous_revision"])
                 changes = [change_of(self.collection, each) for each in body.get("changes", ())]
                 self.sight.change(sid, revision, previous, changes)
-                self.revision = max(self.revision, revision)
+                self.revision = max(self.revision or 0, revision)
+
+    def _take_waiting(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for event, body in waiting:
+            if int(body[self.collection.type]["revision"]) > (self.revision or 0):
+                self.take(event, body)
 
     def _resume(self, body: JsonObject, head: int) -> None:
         more_since = body["more_since"]

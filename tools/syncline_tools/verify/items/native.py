@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from syncline import (
@@ -37,12 +38,17 @@ class NativeClient:
     can_batch = True
 
     def __init__(
-        self, url: str, service: str, token: Callable[[], str], *, sight: ItemSight
+        self,
+        url: str,
+        service: str,
+        token: Callable[[], str],
+        *,
+        sight: ItemSight,
+        types: frozenset[str] = frozenset({LIST, MAP, STREAM}),
     ) -> None:
-        """`url`: of the link."""
+        """`url`: of the link; `types`: of the collections that it observes."""
         self.sight = sight
-        # A part of a list or a stream is of no use here.
-        self.types = frozenset({LIST, MAP, STREAM} if sight.scope.is_whole else {MAP})
+        self.types = types
         self._keepers: dict[str, CopyKeeper] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._connection = Connection(
@@ -85,24 +91,25 @@ class NativeClient:
         receive: Callable[[Reply], None],
     ) -> None:
         """As of `Sender`."""
-        is_answered = False
+        is_answered = is_resent = False
 
         def take(ok: JsonObject) -> None:
             nonlocal is_answered
             is_answered = True
-            receive(_reply(collection, operations, ok))
+            receive(replace(_reply(collection, operations, ok), is_resent=is_resent))
 
         members = {collection.type: collection.sid, "op": op, **_members(collection, operations)}
         while not is_answered:
             try:
                 await self._connection.request(members["do"], take, late=take, **_named(members))
             except RequestTimeout:
-                continue
+                is_resent = True
             except RequestError as error:
                 if not error.retry:
                     key = operations[0].key or ""
                     newest = self.sight.known(collection.sid, key)
                     raise Refused(int(error.code), newest, str(error)) from error
+                is_resent = True
                 await asyncio.sleep(RETRY_PAUSE)
 
     async def _open(self, keeper: CopyKeeper) -> None:
@@ -161,7 +168,10 @@ class NativeClient:
 def _contents(keeper: CopyKeeper) -> JsonObject:
     """What `open` asks for: all items of the part, or what has changed since."""
     scope = keeper.sight.scope
-    part = {"keys": list(scope.keys) or None, "prefix": scope.prefix or None}
+    collection = keeper.collection
+    keys = [collection.show_id(key) for key in scope.keys]
+    named = "indexes" if collection.type == LIST else "keys"
+    part = {named: keys or None, "prefix": scope.prefix or None}
     if keeper.revision is not None:
         return {"revision": str(keeper.revision), **part}
     return {"items": {"limit": PAGE_LIMIT}, **part}

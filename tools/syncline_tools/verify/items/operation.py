@@ -43,11 +43,17 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """The reply to a write that was applied; members as of `ItemsAnswered`."""
+    """The reply to a write that was applied; members as of `ItemsAnswered`.
+
+    Attributes:
+        is_resent: True if an earlier attempt was refused for the moment: it may have been applied,
+            and have had its event.
+    """
 
     keys: tuple[str | None, ...]
     revisions: tuple[int | None, ...]
     is_repeated: bool = False
+    is_resent: bool = False
 
 
 class Refused(Exception):

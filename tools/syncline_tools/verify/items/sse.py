@@ -16,7 +16,7 @@ from syncline import NotFound, SynclineError
 from syncline.sse import event_stream
 from syncline_tools.verify.client import BACKOFF_LIMIT, REQUEST_TIMEOUT
 
-from .collection import STREAM, Collection
+from .collection import LIST, STREAM, Collection
 from .copy_keeper import PAGE_LIMIT, CopyKeeper
 from .sight import ItemSight
 from .wire_items import change_of
@@ -121,7 +121,8 @@ class SseObserver:
         self, collection: Collection, since: int | None
     ) -> AbstractAsyncContextManager[Any]:
         scope = self.sight.scope
-        query: list[tuple[str, str]] = [("Key", key) for key in scope.keys]
+        named = "Index" if collection.type == LIST else "Key"
+        query: list[tuple[str, str]] = [(named, key) for key in scope.keys]
         query += [("Prefix", scope.prefix)] if scope.prefix else []
         if collection.type != STREAM:
             query.append(("Items", str(PAGE_LIMIT)))

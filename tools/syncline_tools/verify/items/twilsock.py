@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -104,11 +105,12 @@ class TwilsockClient:
     ) -> None:
         """As of `Sender`."""
         (operation,) = operations
+        is_resent = False
 
         def take(status: int, body: JsonObject) -> None:
             # Also where the wait for it has ended: the echo of a removal follows.
             if is_success(status):
-                reply = reply_of(collection, operation, body)
+                reply = replace(reply_of(collection, operation, body), is_resent=is_resent)
                 self._remember(collection, operation, reply)
                 receive(reply)
 
@@ -120,6 +122,7 @@ class TwilsockClient:
             if not may_succeed_later(status):
                 newest = self.sight.known(collection.sid, operation.key or "")
                 raise Refused(int(body.get("code", status)), newest, str(body))
+            is_resent = True
             await asyncio.sleep(RETRY_PAUSE)
 
     async def _call(

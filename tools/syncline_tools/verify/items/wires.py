@@ -21,6 +21,9 @@ __all__ = ["OBSERVERS", "REST_WRITERS", "WRITERS", "Wire"]
 
 _ALL = frozenset({LIST, MAP, STREAM})
 
+_INDEXES = tuple(str(index) for index in range(0, 200, 2))
+"""Half of the indexes that a list gets in the first half minute or so."""
+
 
 C = TypeVar("C", covariant=True)
 
@@ -61,11 +64,26 @@ OBSERVERS: dict[str, Wire[ItemObserver]] = {
     "reader-twilsock": Wire(name="twilsock", make=TwilsockClient),
     "part-native": Wire(
         name="native",
-        make=NativeClient,
+        make=partial(NativeClient, types=frozenset({MAP})),
         types=frozenset({MAP}),
         # Of the batches, only two items each.
         scope=Scope(keys=(*CONTENDED, *FREE, *GROUP[:2])),
     ),
+    "prefix-native": Wire(
+        name="native",
+        make=partial(NativeClient, types=frozenset({MAP})),
+        types=frozenset({MAP}),
+        scope=Scope(prefix="free/"),
+    ),
+    **{
+        f"indexes-{name}": Wire(
+            name=name, make=make, types=frozenset({LIST}), scope=Scope(keys=_INDEXES)
+        )
+        for name, make in (
+            ("native", partial(NativeClient, types=frozenset({LIST}))),
+            ("sse", partial(SseObserver, LIST)),
+        )
+    },
     "part-sse": Wire(
         name="sse",
         make=partial(SseObserver, MAP),

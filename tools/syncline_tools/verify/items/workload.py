@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from syncline_tools.verify.history import History
+from syncline_tools.verify.pacing import Pacing
 from syncline_tools.verify.shape import Shape
 
 from .actions import CONTENDED, Actions
@@ -23,9 +24,6 @@ __all__ = ["ItemWorkload"]
 
 LEFTOVER_LIFE = 3600
 """Seconds that collections outlive a run that cannot clean up."""
-
-IN_FLIGHT = 4
-"""Writes of one client under way at a time; beyond, it waits for one of them."""
 
 RACE_INTERVAL = 0.5
 RIVALS = 2
@@ -59,9 +57,7 @@ class ItemWorkload:
         self._observers = observers
         self._interval = 2 * len(writers) / shape.rate
         self._run_id = secrets.token_hex(4)
-        self._stopping = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._failure: BaseException | None = None
+        self._pacing = Pacing()
 
     async def prepare(self) -> None:
         """Make the collections, and have everybody look at them."""
@@ -82,7 +78,7 @@ class ItemWorkload:
         for collection in self.collections:
             self._start_on(collection)
         for observer in self._observers:
-            self._spawn(self._replay_on(observer))
+            self._pacing.spawn(self._replay_on(observer))
 
     def _start_on(self, collection: Collection) -> None:
         actions = Actions(
@@ -96,28 +92,19 @@ class ItemWorkload:
             STREAM: actions.publish,
         }[collection.type]
         for writer in self._writers:
-            self._spawn(self._write_on(writer, collection, act))
+            self._pacing.spawn(self._write_on(writer, collection, act))
         if collection.type == MAP:
-            self._spawn(self._race(collection, actions))
+            self._pacing.spawn(self._race(collection, actions))
 
     async def stop(self, patience: float) -> None:
         """Begin nothing more, and wait for what is under way; raises what went wrong."""
-        self._stopping.set()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=patience)
-        await self.end()
-        if self._failure is not None:
-            raise self._failure
+        await self._pacing.stop(patience)
         for observer in self._observers:
             await self._try_replays(observer)
 
     async def end(self) -> None:
         """Break off what is under way; safe to repeat."""
-        self._stopping.set()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._pacing.end()
 
     async def _create(self, type_: str) -> None:
         began = self._history.now()
@@ -138,14 +125,11 @@ class ItemWorkload:
         chance = random.Random(f"{self._shape.seed}:{collection.type}:{writer.name}")
         # Half of the item writes go to the map, the others to the list and the stream.
         interval = self._interval * (2 if collection.type == MAP else 4)
-        room = asyncio.Semaphore(IN_FLIGHT)
-        while not await self._stops_within(chance.uniform(0, 2 * interval)):
-            await room.acquire()
-            self._spawn(self._in_room(room, act(writer, collection)))
+        await self._pacing.repeat(chance, interval, lambda: act(writer, collection))
 
     async def _race(self, map_: Collection, actions: Actions) -> None:
         """Have all writers write one item at once, each on the same state."""
-        while not await self._stops_within(RACE_INTERVAL):
+        while not await self._pacing.stops_within(RACE_INTERVAL):
             key = actions.chance.choice(CONTENDED)
             revisions = [writer.known.get((map_.sid, key)) for writer in self._writers]
             newest = max((each for each in revisions if each is not None), default=ABSENT)
@@ -157,7 +141,7 @@ class ItemWorkload:
                     data={"w": number, "part": 0},
                     if_match=newest,
                 )
-                self._spawn(self._race_one(writer, number, map_, operation))
+                self._pacing.spawn(self._race_one(writer, number, map_, operation))
 
     async def _race_one(
         self, writer: ItemWriter, number: int, map_: Collection, operation: Operation
@@ -171,35 +155,10 @@ class ItemWorkload:
         return await writer.write(number, op, collection, operations)
 
     async def _replay_on(self, observer: ItemObserver) -> None:
-        while not await self._stops_within(REPLAY_INTERVAL):
+        while not await self._pacing.stops_within(REPLAY_INTERVAL):
             await self._try_replays(observer)
 
     async def _try_replays(self, observer: ItemObserver) -> None:
         for collection in self.collections:
             if collection.type in observer.types and collection.type != STREAM:
                 await observer.try_replay(collection)
-
-    async def _in_room(self, room: asyncio.Semaphore, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        finally:
-            room.release()
-
-    async def _stops_within(self, seconds: float) -> bool:
-        """Wait so long, or until nothing shall be begun any more; True if that is so."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and self._failure is None:
-            self._failure = task.exception()

@@ -51,7 +51,7 @@ export class Board {
     const failed = (map, error) => {
       if (!map.removed && client.connectionState !== "disconnected") this.#report(error);
     };
-    return keepOpen(client, () => client.map({ id: NAME, keys: KEYS }), {
+    return keepOpen(client, () => client.map({ id: NAME, keys: KEYS, replica: true }), {
       opened: (map) => this.#opened(map).catch((error) => failed(map, error)),
       removed: (event) => this.#removed(event),
     });

@@ -1,0 +1,5 @@
+"""`python -m syncline_server`: the command `syncline`."""
+
+from .cli import main
+
+main()
