@@ -21,7 +21,7 @@ CHANGES = 8
 
 Body = Mapping[str, Any]
 
-_TYPES = ("list", "map", "stream")
+_TYPES = ("document", "list", "map", "stream")
 
 _SIGNS = {"added": "+", "updated": "~", "removed": "-"}
 
@@ -45,10 +45,11 @@ def document_line(document: Body, before: Any) -> str:
 
 
 def object_lines(members: Body) -> Iterator[str]:
-    """What an event says of a list, map or stream: one line, or one for each item."""
-    header: Body = next(
-        (members[type_] for type_ in ("list", "map", "stream") if type_ in members), {}
-    )
+    """What an event says of an object: one line, or one for each item."""
+    if "data" in members.get("document", {}) or "removed_by" in members.get("document", {}):
+        yield document_line(members["document"], None)
+        return
+    header: Body = next((members[name] for name in _TYPES if name in members), {})
     name = str(header.get("unique_name") or header.get("sid") or "")
     if "message" in members:
         message = members["message"]
@@ -59,6 +60,7 @@ def object_lines(members: Body) -> Iterator[str]:
     items = [*members.get("items", ()), *members.get("changes", ())]
     if not items:
         others = {key: value for key, value in members.items() if not isinstance(value, dict)}
+        others.pop("service_sid", None)
         said = " ".join(f"{key}={shortened(value, VALUE_LENGTH)}" for key, value in others.items())
         expiry = f"expires {_expiry(header)}" if header.get("date_expires") else ""
         yield " ".join(filter(None, (name, said, expiry)))

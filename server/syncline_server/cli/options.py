@@ -86,7 +86,7 @@ def _option(field: Field[Any]) -> click.Option:
     flag = field.name.replace("_", "-")
     kind = _kinds()[field.name]
     return click.Option(
-        [f"--{flag}/--no-{flag}" if kind is bool else f"--{flag}"],
+        [f"--{flag}/--no-{flag}" if kind in _SWITCHES else f"--{flag}"],
         type=_type(kind, field.metadata),
         default=field.default,
         help=field.metadata["help"],
@@ -94,6 +94,10 @@ def _option(field: Field[Any]) -> click.Option:
         show_envvar=True,
         show_default=True,
     )
+
+
+_SWITCHES = (bool, bool | None)
+"""Types of settings that are on or off; None where other settings decide."""
 
 
 @cache
@@ -111,4 +115,4 @@ def _type(kind: Any, bounds: Mapping[str, Any]) -> click.ParamType[Any]:
         return click.FloatRange(bounds["least"], bounds["most"])
     if kind is Path:
         return click.Path(file_okay=False, path_type=Path)
-    return click.BOOL if kind is bool else click.STRING
+    return click.BOOL if kind in _SWITCHES else click.STRING

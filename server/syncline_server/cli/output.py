@@ -68,7 +68,7 @@ PIPE_WIDTH = 200
 
 SID_LENGTH = 34
 
-_SID_COLUMNS = ("key", "service")
+_SID_COLUMNS = ("connection", "key", "service")
 """Titles of columns whose SIDs are never folded: they are copied."""
 
 Columns = Mapping[str, Callable[[Body], str]]

@@ -22,6 +22,7 @@ _PLACES = {
     "bench": "bench:bench",
     "completion": "completion:completion",
     "config": "config:config",
+    "connections": "connections:connections",
     "doc": "doc:doc",
     "export": "exporting:export",
     "import": "importing:import_",
@@ -33,13 +34,14 @@ _PLACES = {
     "services": "services:services",
     "status": "status:status",
     "stream": "streams:stream",
+    "tail": "tail:tail",
     "token": "token:token",
     "verify": "verify:verify",
     "webhooks": "webhooks:webhooks",
 }
 
 _SECTIONS = {
-    "Run a server": ("serve", "status", "config"),
+    "Run a server": ("serve", "status", "connections", "tail", "config"),
     "Read and write": ("doc", "list", "map", "stream"),
     "Manage": ("services", "permissions", "keys", "token", "webhooks"),
     "Copy": ("export", "import"),

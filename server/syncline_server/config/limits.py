@@ -153,6 +153,18 @@ class Limits(CollectionLimits):
         least=1,
         most=1000,
     )
+    max_tails: int = setting(
+        4,
+        "Maximum tails of all events in one process (GET /v1/Events); more are refused with 54009.",
+        least=0,
+        most=100,
+    )
+    tail_rate: int = setting(
+        200,
+        "Maximum events per second of one tail; further ones are only counted.",
+        least=1,
+        most=10_000,
+    )
     max_subscriptions: int = setting(
         2000,
         "Maximum open objects of one connection; more are refused with 54419.",

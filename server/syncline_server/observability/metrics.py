@@ -32,6 +32,8 @@ class Limit(StrEnum):
     IDENTITY_WORK = auto()
     MAX_REQUESTS = auto()
     MAX_LISTS = auto()
+    MAX_TAILS = auto()
+    TAIL_RATE = auto()
     MAX_IN_FLIGHT = auto()
     MAX_PAGES = auto()
     MAX_SUBSCRIPTIONS = auto()
