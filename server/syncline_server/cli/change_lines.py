@@ -34,7 +34,7 @@ def document_line(document: Body, before: Any) -> str:
     author = document.get("updated_by") or document.get("removed_by")
     by = f" by {author}" if author else ""
     if "removed_by" in document:
-        return f"{name} {'expired' if document['expired'] else f'removed{by}'}"
+        return f"{name}{' expired' if document['expired'] else by}"
     if before is None:
         return f"{name}{by} {shortened(document['data'], DATA_LENGTH)}"
     found = list(data_changes(before, document["data"]))
@@ -85,7 +85,7 @@ def data_changes(before: Body, after: Body, path: str = "") -> Iterator[str]:
 
 def shortened(value: Any, length: int) -> str:
     """`value` as compact JSON of at most `length` characters."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 

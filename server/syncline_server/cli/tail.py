@@ -72,8 +72,9 @@ async def _follow(access: Access, url: str, *, full: bool) -> None:
             reason = ""
             try:
                 async with event_stream(http, url, None) as events:
-                    if was_open:
-                        click.echo("connected again; events of that time are missing", err=True)
+                    again = "connected again; events of that time are missing"
+                    said = again if was_open else "following the events; Ctrl-C ends it"
+                    click.echo(said, err=True)
                     was_open = True
                     async for name, body in events:
                         if name == "closing":

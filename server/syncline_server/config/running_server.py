@@ -72,8 +72,8 @@ def find_running_url(data_dir: Path) -> str | None:
         if not _is_locked(file):
             return None
         url = json.loads(file.read(SIZE_LIMIT))["url"]
-        if urlsplit(url).scheme in ("http", "https"):
-            return str(url)
+        if isinstance(url, str) and urlsplit(url).scheme in ("http", "https"):
+            return url
     return None
 
 

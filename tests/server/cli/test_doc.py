@@ -273,3 +273,63 @@ def test_a_server_that_is_another(
     outcome = command("doc", "get", address, "--url", other_url)
     assert outcome.status == 3
     assert reason in outcome.err
+
+
+def test_create_refuses_a_name_that_is_taken(command: CommandLine, name: str) -> None:
+    made = command("doc", "create", name, "--data", '{"a": 1}', "--ttl=60").value
+    assert (made["data"], made["unique_name"]) == ({"a": 1}, name)
+    assert made["date_expires"] is not None
+    refused = command("doc", "create", name)
+    assert (refused.status, "status 409" in refused.err) == (1, True)
+    assert command("doc", "create").value["unique_name"] is None
+    assert command("doc", "ttl", name, "0").value["date_expires"] is None
+
+
+def test_patch_is_a_merge_patch_or_a_json_patch(command: CommandLine, name: str) -> None:
+    first = command("doc", "set", name, '{"a": 1, "b": {"c": 2}}').value
+    merged = command("doc", "patch", name, '{"a": null, "b": {"d": 3}}').value
+    assert merged["data"] == {"b": {"c": 2, "d": 3}}
+    operations = '[{"op": "move", "from": "/b/c", "path": "/e"}]'
+    assert command("doc", "patch", name, operations).value["data"] == {"b": {"d": 3}, "e": 2}
+    stale = command("doc", "patch", name, "{}", "--if-match", first["revision"])
+    assert (stale.status, "status 412" in stale.err) == (1, True)
+    unfit = command("doc", "patch", name, '[{"op": "remove", "path": "/nothing"}]')
+    assert unfit.status == 1
+    for wrong in ("1", '"text"', "no JSON"):
+        assert command("doc", "patch", name, wrong).status == 2
+
+
+def test_increment_adds(command: CommandLine, name: str) -> None:
+    command("doc", "set", name, '{"n": 1, "a/b": 1}')
+    assert command("doc", "increment", name, "n").value["data"]["n"] == 2
+    assert command("doc", "increment", name, "n", "-3").value["data"]["n"] == -1
+    assert command("doc", "increment", name, "a/b", "0.5").value["data"]["a/b"] == 1.5
+    assert command("doc", "increment", name, "/new", "7").value["data"]["new"] == 7
+
+
+def test_ls_by_prefix_and_limit(command: CommandLine, name: str) -> None:
+    for number in range(3):
+        command("doc", "set", f"{name}{number}", "{}")
+    listed = command("doc", "ls", "--prefix", name, "--page-size=2").lines
+    assert sorted(each["unique_name"] for each in listed) == [f"{name}{n}" for n in range(3)]
+    assert len(command("doc", "ls", "--prefix", name, "--limit=2").lines) == 2
+
+
+def test_rm_without_a_terminal_needs_yes(command: CommandLine, name: str) -> None:
+    command("doc", "set", name, "{}")
+    refused = command("doc", "rm", name)
+    assert (refused.status, refused.out) == (2, "")
+    assert refused.err.count("\n") == 1 and "--yes" in refused.err
+    assert command("doc", "get", name).status == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "right"), [("https", "this port speaks plain HTTP: use http://127.0.0.1:")]
+)
+def test_tls_to_a_plain_port_says_so(
+    command: CommandLine, server: RunningServer, url: str, right: str
+) -> None:
+    for verb in ("get", "watch"):
+        outcome = command("doc", verb, "x", "--url", server.url.replace("http", url))
+        assert (outcome.status, outcome.out) == (3, "")
+        assert right in outcome.err and outcome.err.count("\n") == 1
