@@ -14,7 +14,6 @@ import click
 import httpx2
 
 from syncline import ConnectionLost
-from syncline_server.config.running_server import find_running_url
 from syncline_server.config.settings import Settings
 
 from .access import (
@@ -95,6 +94,11 @@ def _add_options(
 
 def _found_url(data_dir: Path | None) -> str:
     """The URL of the server that runs on the data directory, or else the default."""
+    try:
+        # Imported here: it needs file locks, which not every system has.
+        from syncline_server.config.running_server import find_running_url
+    except ImportError:
+        return DEFAULT_URL
     return find_running_url(data_dir or Settings().data_dir) or DEFAULT_URL
 
 

@@ -56,4 +56,6 @@ def _yaml() -> Any:
     try:
         return import_module("yaml")
     except ImportError:
-        raise click.UsageError("-o yaml needs PyYAML: pip install 'syncline[yaml]'.") from None
+        raise click.UsageError(
+            "-o yaml needs PyYAML: pip install 'syncline-server[yaml]'."
+        ) from None

@@ -10,7 +10,7 @@ from .failures import Declined, printable
 
 __all__ = ["confirm", "yes_option"]
 
-yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask: change it.")
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
 
 def confirm(question: str, yes: bool) -> None:

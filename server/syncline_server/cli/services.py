@@ -59,7 +59,7 @@ _OPTIONS = (
         "--no-webhook-url", is_flag=True, help="Send no webhooks; those that wait are dropped."
     ),
     _flag("acl-enabled", "Whether identities need permissions for objects."),
-    _flag("webhooks-from-rest-enabled", "Whether writes over REST send webhooks."),
+    _flag("webhooks-from-rest-enabled", "Whether writes with Basic credentials send webhooks."),
     _flag("reachability-webhooks-enabled", "Whether clients that come and go send webhooks."),
     _flag("reachability-debouncing-enabled", "Whether such a webhook waits for a quick return."),
     click.option(

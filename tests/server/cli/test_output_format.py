@@ -60,7 +60,7 @@ def test_without_its_library_yaml_is_refused(
     monkeypatch.setitem(sys.modules, "yaml", None)
     outcome = command("doc", "create", "-o", "yaml")
     assert (outcome.status, outcome.out) == (2, "")
-    assert "syncline[yaml]" in outcome.err
+    assert "syncline-server[yaml]" in outcome.err
 
 
 def _commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
