@@ -37,6 +37,10 @@ class Keys(Collection):
             "POST", self._path, data={**given, "LoginOnly": str(login_only).lower()}
         )
 
+    def get(self, sid: str) -> JsonObject:
+        """Fetch a key, without its secret."""
+        return self._resource("GET", self._path_of(sid))
+
     def revoke(self, sid: str) -> None:
         """Make a key permanently invalid."""
         self._call("DELETE", self._path_of(sid))
@@ -44,7 +48,9 @@ class Keys(Collection):
 
 @click.group(cls=Group, examples=("syncline keys add --name back-end", "syncline keys list"))
 def keys() -> None:
-    """Add, list and revoke API keys; a change takes effect on every server within a second.
+    """Add, list and revoke API keys.
+
+    A change takes effect on every server within a second.
 
     The keys are stored in the Redis that the servers share, so you can rotate them without a
     restart: add a key, let your back end sign with it, and revoke the old key when the tokens that
@@ -77,6 +83,15 @@ def list_(access: Access, limit: int | None) -> None:
     """List the valid keys, including those in the server's configuration."""
     with _opened(access) as opened:
         show_pages(_COLUMNS, limited(opened.pages(PAGE_SIZE), limit))
+
+
+@keys.command()
+@click.argument("sid", type=KeySid())
+@with_owner_login
+def get(access: Access, sid: str) -> None:
+    """Print a key, without its secret."""
+    with _opened(access) as opened:
+        show_resource(opened.get(sid))
 
 
 @keys.command()

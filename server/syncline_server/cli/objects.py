@@ -201,6 +201,8 @@ def _rm_with_items(type_: ObjectType) -> click.Command:
 
 
 def _ls_with_items(type_: ObjectType) -> click.Command:
+    id_name = item_type(type_).id_name
+
     @click.command(
         "ls",
         cls=Command,
@@ -216,6 +218,12 @@ def _ls_with_items(type_: ObjectType) -> click.Command:
         help="Whether the item of --from is listed.",
     )
     @click.option("--order", type=click.Choice(["asc", "desc"]), help="Order of the items.")
+    @click.option(
+        f"--{id_name}",
+        "ids",
+        multiple=True,
+        help=f"List only the item with this {id_name}; once for each item, up to 256 times.",
+    )
     @prefix_option
     @limit_option
     @page_size_option
@@ -227,11 +235,18 @@ def _ls_with_items(type_: ObjectType) -> click.Command:
         page_size: int,
         limit: int | None,
         prefix: str | None,
+        ids: tuple[str, ...],
         **chosen: str | None,
     ) -> None:
-        query = {_QUERY[name]: value for name, value in chosen.items() if value is not None}
+        query: dict[str, str | Sequence[str]] = {
+            _QUERY[name]: value for name, value in chosen.items() if value is not None
+        }
+        if ids:
+            query[id_name.capitalize()] = ids
         if address is None and query:
-            raise click.UsageError(f"--from, --bounds and --order need {type_.name.upper()}.")
+            raise click.UsageError(
+                f"--from, --bounds, --order and --{id_name} need {type_.name.upper()}."
+            )
         size = page_size if limit is None or prefix is not None else min(page_size, limit)
         with opened(access, type_) as objects:
             if address is None:
@@ -248,12 +263,14 @@ def _ls_with_items(type_: ObjectType) -> click.Command:
     return ls
 
 
-def _check_prefix(type_: ObjectType, query: Mapping[str, str]) -> None:
+def _check_prefix(type_: ObjectType, query: Mapping[str, object]) -> None:
     """Raise `click.UsageError` where --prefix does not go with the type or the other options."""
     if not item_type(type_).has_chosen_keys:
         raise click.UsageError("--prefix is for keys; the items of a list have indexes.")
     if query:
-        raise click.UsageError("--prefix cannot be combined with --from, --bounds and --order.")
+        raise click.UsageError(
+            "--prefix stands alone: without --from, --bounds, --order and --key."
+        )
 
 
 def _ttl_with_items(type_: ObjectType) -> click.Command:

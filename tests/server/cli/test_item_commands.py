@@ -91,6 +91,7 @@ def test_prefixes_and_limits_of_items(command: CommandLine) -> None:
     assert keys("--prefix", "a", "--limit=2") == ["a", "ab"]
     assert keys("--limit=3", "--order=desc") == ["b", "abc", "ab"]
     assert keys("--prefix", "zz") == []
+    assert keys("--key", "b", "--key", "ab", "--key", "none") == ["ab", "b"]
     assert command("map", "ls", name, "--prefix", "a", "--order=desc").status == 2
     command("list", "create", name)
     assert command("list", "ls", name, "--prefix", "a").status == 2

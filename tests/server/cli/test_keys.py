@@ -76,6 +76,7 @@ def test_as_a_process_of_its_own_it_takes_its_login_from_the_environment(
     [made] = syncline("add", "--login-only")
     assert made["login_only"]
     assert made["sid"] in [key["sid"] for key in syncline("list")]
+    assert syncline("get", made["sid"])[0]["login_only"] is True
     assert syncline("revoke", made["sid"], "--yes") == [{"revoked": made["sid"]}]
 
 
