@@ -23,7 +23,7 @@ PYTEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadsco
 # Passed on to `syncline serve` by run, and to pytest by test.
 ARGS ?=
 
-.PHONY: help install run node browser lint format check test test-units test-python test-js test-cluster docs bench build build-npm check-wheel requirements clean
+.PHONY: help install run node browser lint format blocking check test test-units test-python test-js test-cluster docs bench build build-npm check-wheel requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ lint: install node ## Check style, types and the direction of imports
 format: install ## Rewrite the sources in the style that lint checks
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+blocking: install ## Make the blocking client of back ends from the async one
+	$(BIN)/python scripts/generate-blocking
 
 check: install node ## Run lint and the unit tests: the daily loop
 	@scripts/run-tests lint test-units

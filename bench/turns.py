@@ -88,6 +88,11 @@ class Server:
         """Make an access token."""
         return mint_token(self._credentials, identity, 3600)
 
+    @property
+    def basic(self) -> tuple[str, str]:
+        """Basic login of the account: user and password."""
+        return self._credentials.account_sid, self._credentials.auth_token
+
     @asynccontextmanager
     async def client(self, identity: str, name: str) -> AsyncIterator[Client]:
         """Open a client that subscribes to the document."""

@@ -40,7 +40,7 @@ async def test_a_service_is_empty(syncline_client, syncline_service, syncline_se
     assert lobby.data == {"players": 7}
     with pytest.raises(RuntimeError, match="404"):
         syncline_server.request("GET", f"/Services/{seen[0]}/Documents")
-    assert syncline_service.request("GET", "/Documents")["documents"][0]["unique_name"] == "lobby"
+    assert syncline_service.documents["lobby"].data == {"players": 7}
 
 async def test_two_users(syncline_connect):
     async with syncline_connect("bob") as bob, syncline_connect("carol") as carol:
@@ -50,7 +50,7 @@ async def test_two_users(syncline_connect):
         assert (await anext(events)).data == {"by": "bob"}
 
 async def test_rights_are_a_setting_of_the_service(syncline_client, syncline_service):
-    syncline_service.request("POST", "/Documents", {"UniqueName": "secret"})
+    syncline_service.documents.create("secret")
     with pytest.raises(syncline.RequestError):
         await syncline_client.document("secret", mode="open_existing")
 

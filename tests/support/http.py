@@ -149,7 +149,7 @@ class HttpServer:
                 finally:
                     reply.on_end()
 
-            do_GET = do_POST = do_DELETE = handle_any
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
 
             def log_message(self, format: str, *args: Any) -> None:
                 """Log nothing to the output of the test."""
@@ -161,7 +161,7 @@ def forwarding(url: str) -> Callable[[Ask], Reply]:
     """An answer function that forwards each request to the server at `url`."""
 
     def answer(ask: Ask) -> Reply:
-        kept = ("Authorization", "Content-Type", "Idempotency-Key")
+        kept = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match")
         reply = httpx2.request(
             ask.method,
             f"{url}{ask.target}",

@@ -72,12 +72,15 @@ from .object_events import ExpiryChanged, ObjectRemoved
 from .pages import Page
 from .pending import Opening
 from .replica import Replica
+from .service.aio.service import AsyncService
+from .service.blocking.service import Service
 from .snapshot import Snapshot
 from .stream import Stream
 from .stream_events import MessagePublished, Missed, StreamEvent
 from .token import Token
 
 __all__ = [
+    "AsyncService",
     "Batch",
     "Client",
     "ClientClosed",
@@ -120,6 +123,7 @@ __all__ = [
     "RequestTimeout",
     "Reset",
     "RevisionMismatch",
+    "Service",
     "Snapshot",
     "StateChanged",
     "Stream",

@@ -19,7 +19,7 @@ from .handle import ObjectHandle
 from .header import JsonObject
 from .item import Item
 from .item_events import COLLECTION_EVENTS, CollectionEvent, merge_collection_event
-from .item_types import CollectionType
+from .item_types import ABSENT, CollectionType, check_key
 from .item_waiting import ItemWaiting
 from .listening import as_model
 from .model_data import ModelData
@@ -35,9 +35,6 @@ from .type_variables import K, T
 __all__ = ["Collection"]
 
 D = TypeVar("D")
-
-ABSENT = "-1"
-"""As `if_match`: there must be no such item."""
 
 
 class Collection(
@@ -336,7 +333,7 @@ class Collection(
 
     def _check_key(self, key: Any) -> None:
         """Raise `InvalidRequest` if `key` cannot be a key."""
-        raise NotImplementedError
+        check_key(self.collection_type, key)
 
     async def _write_data(
         self, verb: str, key: JsonObject, data: T, members: JsonObject

@@ -17,10 +17,11 @@ from .errors import ConnectionLost, SynclineError, Unauthorized
 from .header import JsonObject
 from .proxies import Proxy
 from .refusals import not_syncline, refusal
+from .rest_requests import segment
 from .token import Claims
 from .transport import Interrupted
 
-__all__ = ["Http", "segment"]
+__all__ = ["BROKEN_ERRORS", "NETWORK_ERRORS", "Http", "body_of"]
 
 NETWORK_ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, ValueError)
 """Raised for a connection that fails, and for a reply that is not HTTP or not JSON."""
@@ -91,7 +92,7 @@ class Http:
             raise self.lost(error) from error
         if not reply.is_success:
             raise self.failed(refusal(reply))
-        body = _body_of(method, reply)
+        body = body_of(method, reply)
         if body is None:
             raise self.failed(not_syncline(reply))
         return reply.status_code, body
@@ -127,14 +128,7 @@ class Http:
             return await self.client.request(method, path, **request)
 
 
-def segment(text: str) -> str:
-    """A name, key or SID as one segment of a path."""
-    quoted = quote(text, safe="")
-    # Unencoded dot segments would change the path (RFC 3986, section 5.2.4).
-    return quoted.replace(".", "%2E") if text in (".", "..") else quoted
-
-
-def _body_of(method: str, reply: httpx2.Response) -> JsonObject | None:
+def body_of(method: str, reply: httpx2.Response) -> JsonObject | None:
     """The JSON object in a success, {} for 204; None if the reply is not from Syncline."""
     if reply.status_code == HTTPStatus.NO_CONTENT:
         return {}

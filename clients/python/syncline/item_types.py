@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 from syncline_protocol.errors import Code
 
-__all__ = ["LIST", "MAP", "CollectionType"]
+from .errors import InvalidRequest
+
+__all__ = ["ABSENT", "LIST", "MAP", "CollectionType", "check_key"]
+
+ABSENT = "-1"
+"""As `if_match`: there must be no such item."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,3 +47,18 @@ LIST = CollectionType(
     missing=Code.LIST_ITEM_NOT_FOUND,
     creates_items=False,
 )
+
+
+def check_key(collection: CollectionType, key: object) -> None:
+    """Raise `InvalidRequest` if `key` cannot be a key: a request without one is for all items."""
+    if collection is LIST:
+        if type(key) is not int:
+            raise InvalidRequest.local(
+                Code.INVALID_INDEX, f"The index of an item is an int, not {type(key).__name__}."
+            )
+    elif not isinstance(key, str):
+        raise InvalidRequest.local(
+            Code.INVALID_ITEM_KEY, f"The key of an item is a str, not {type(key).__name__}."
+        )
+    elif not key:
+        raise InvalidRequest.local(Code.INVALID_ITEM_KEY, "The key of an item is empty.")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic
-
-from syncline_protocol.errors import Code
+from typing import Generic
 
 from .collection import Collection
-from .errors import InvalidRequest
 from .item import Item
 from .item_types import LIST
 from .mutation import Mutator
@@ -63,9 +60,3 @@ class List(Collection[T, int], Generic[T]):
     async def remove_list(self) -> None:
         """Remove the list with all its items, for all clients."""
         await self._remove_whole()
-
-    def _check_key(self, key: Any) -> None:
-        if type(key) is not int:
-            raise InvalidRequest.local(
-                Code.INVALID_INDEX, f"The index of an item is an int, not {type(key).__name__}."
-            )

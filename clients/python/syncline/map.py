@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic
-
-from syncline_protocol.errors import Code
+from typing import Generic
 
 from .collection import Collection
-from .errors import InvalidRequest
 from .item import Item
 from .item_types import MAP
 from .mutation import MapMutator
@@ -78,11 +75,3 @@ class Map(Collection[T, str], Generic[T]):
     async def remove_map(self) -> None:
         """Remove the map with all its items, for all clients."""
         await self._remove_whole()
-
-    def _check_key(self, key: Any) -> None:
-        if not isinstance(key, str):
-            raise InvalidRequest.local(
-                Code.INVALID_ITEM_KEY, f"The key of an item is a str, not {type(key).__name__}."
-            )
-        if not key:
-            raise InvalidRequest.local(Code.INVALID_ITEM_KEY, "The key of an item is empty.")

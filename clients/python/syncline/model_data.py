@@ -26,11 +26,16 @@ class ModelData(Generic[T]):
         codec: the codec of the model; None if the handle has none.
     """
 
+    def __reduce__(self) -> tuple[type[ModelData[T]], tuple[type[T] | None]]:
+        """Pickled by the name of the model."""
+        return type(self), (self._given,)
+
     def __init__(self, model: type[T] | None) -> None:
         """
         Raises:
             UsageError: `model` cannot be used.
         """
+        self._given = model
         self.codec: ModelCodec[T] | None = None if model is None else codec_of(model)
 
     def decode(self, json: bytes, *, applied: bool = False) -> T:
@@ -84,8 +89,14 @@ class ModelData(Generic[T]):
         data = fn(None if stored is None else self.decode(stored))
         if inspect.isawaitable(data):
             data = await data
-        if data is None:
-            return None
+        return None if data is None else self.encode_over(data, stored, limit)
+
+    def encode_over(self, data: T, stored: bytes | None, limit: int | None) -> bytes:
+        """Encode what replaces `stored`; fields of it that the model does not have are kept.
+
+        Raises:
+            InvalidRequest, TooLarge: as in `encode`.
+        """
         if stored is None or self.codec is None:
             return self.encode(data, limit)
         return self.codec.encode_over(data, stored, limit)

@@ -10,7 +10,7 @@ from typing import TypeVar
 from .errors import RevisionMismatch
 from .type_variables import T
 
-__all__ = ["MapMutator", "Mutator", "repeat_until_first"]
+__all__ = ["MapMutator", "MutationPauses", "Mutator", "repeat_until_first"]
 
 W = TypeVar("W")
 
@@ -25,6 +25,19 @@ MUTATE_PAUSE_LIMIT = 0.5
 """First and largest ceiling of the random pause between attempts of `mutate`, in seconds."""
 
 
+class MutationPauses:
+    """Random pauses between the attempts at one mutation."""
+
+    def __init__(self) -> None:
+        self._ceiling = 0.0  # a refusal carries the newest state: the first retry needs no pause
+
+    def next(self) -> float:
+        """Return the next pause, in seconds."""
+        pause = random.uniform(0, self._ceiling)
+        self._ceiling = min(self._ceiling * 2 or MUTATE_PAUSE, MUTATE_PAUSE_LIMIT)
+        return pause
+
+
 async def repeat_until_first(attempt: Callable[[], Awaitable[W]], deadline: float) -> W:
     """Repeat a read and a write until no other writer was first.
 
@@ -32,12 +45,11 @@ async def repeat_until_first(attempt: Callable[[], Awaitable[W]], deadline: floa
         RevisionMismatch: other writers were first until `deadline`, in event-loop time.
     """
     clock = asyncio.get_running_loop().time
-    ceiling = 0.0  # a refusal carries the newest state: the first retry needs no pause
+    pauses = MutationPauses()
     while True:
         try:
             return await attempt()
         except RevisionMismatch:
             if clock() >= deadline:
                 raise
-        await asyncio.sleep(random.uniform(0, ceiling))
-        ceiling = min(ceiling * 2 or MUTATE_PAUSE, MUTATE_PAUSE_LIMIT)
+        await asyncio.sleep(pauses.next())

@@ -8,8 +8,6 @@ from ssl import SSLContext
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-import orjson
-
 from syncline_protocol.commands import Mode
 from syncline_protocol.errors import Code
 from syncline_protocol.objects import DOCUMENT, TYPES, ObjectType
@@ -28,8 +26,9 @@ from .event_streams import MakeStream, ObjectStreams
 from .header import JsonObject
 from .http import Http
 from .proxies import Proxy
+from .rest_documents import RestDocuments
 from .rest_items import RestItems
-from .rest_requests import PATCH_TYPES, form_of, headers_of
+from .rest_requests import form_of, headers_of
 from .token import Claims
 from .transport import EventHandler, Interrupted, Limits, Receive
 
@@ -159,17 +158,8 @@ class RestTransport:
             case _ if type_ is not DOCUMENT and address is not None:
                 requests = RestItems(self._http, type_, address)
                 return self._hand(receive, await requests.carry_out(request))
-            case "get":
-                return self._hand(receive, await self._document("GET", request))
-            case "set" | "ttl":
-                written = await self._document("POST", request, data=form_of(request))
-                return self._hand(receive, written)
-            case "patch":
-                return self._hand(receive, await self._patch(request))
-            case "remove":
-                path = self._http.path_to(request["document"])
-                await self._http.call("DELETE", path, headers=headers_of(request))
-                return receive({})
+            case "get" | "set" | "ttl" | "patch" | "remove":
+                return self._hand(receive, await self._document(request))
             case verb:
                 raise ValueError(f"REST does not support {verb!r}")
 
@@ -229,24 +219,14 @@ class RestTransport:
             )
         return await self._streams.follow(make, receive)
 
-    async def _patch(self, request: JsonObject) -> JsonObject:
-        kind = next(kind for kind in PATCH_TYPES if kind in request)
-        return await self._document(
-            "PATCH",
-            request,
-            content=orjson.dumps(request[kind]),
-            params={"Ttl": request["ttl"]} if "ttl" in request else None,
-            headers=headers_of(request) | {"Content-Type": PATCH_TYPES[kind]},
-        )
-
-    async def _document(self, method: str, request: JsonObject, **body: Any) -> JsonObject:
-        """Call, and convert the resource in the reply to the form of a native reply."""
-        body.setdefault("headers", headers_of(request))
-        path = self._http.path_to(request["document"])
-        document = self._checked(await self._http.call(method, path, **body))
-        if method != "GET" and self._identity is not None:
-            document.setdefault("updated_by", self._identity)
-        return {"document": document}
+    async def _document(self, request: JsonObject) -> JsonObject:
+        """Carry out a request for a document that exists."""
+        ok = await RestDocuments(self._http, request["document"]).carry_out(request)
+        if "document" in ok:
+            document = self._checked(ok["document"])
+            if request["do"] != "get" and self._identity is not None:
+                document.setdefault("updated_by", self._identity)
+        return ok
 
     def _checked(self, body: JsonObject, type_: ObjectType = DOCUMENT) -> JsonObject:
         """Return `body` if it is an object of that type; otherwise the reply is not Syncline's."""

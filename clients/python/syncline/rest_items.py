@@ -17,8 +17,8 @@ from syncline_protocol.objects import ObjectType
 
 from .errors import NotFound
 from .header import JsonObject
-from .http import Http, segment
-from .rest_requests import PATCH_TYPES, form_of, headers_of
+from .rest_calls import AsyncRestCalls
+from .rest_requests import JSON_TYPE, PATCH_TYPES, form_of, headers_of, segment
 
 __all__ = ["RestItems"]
 
@@ -29,8 +29,6 @@ QUERY_LENGTH = 3_000
 """Characters of keys in one query, after which the next one begins: a URL has 8,192 bytes at most.
 """
 
-_JSON = {"Content-Type": "application/json"}
-
 _LAST = "\U0010ffff"
 """The last character: appended to a prefix it is behind all keys that begin with the prefix."""
 
@@ -38,10 +36,10 @@ _LAST = "\U0010ffff"
 class RestItems:
     """Carries out requests for one object, other than `open`."""
 
-    def __init__(self, http: Http, type_: ObjectType, address: str) -> None:
-        self._http = http
+    def __init__(self, calls: AsyncRestCalls, type_: ObjectType, address: str) -> None:
+        self._calls = calls
         self._type = type_
-        self._path = http.path_to(address, type_)
+        self._path = calls.path_to(address, type_)
         self._sid = address
 
     async def carry_out(self, request: JsonObject) -> JsonObject:
@@ -49,16 +47,16 @@ class RestItems:
         has_items = self._type.has_items
         match request["do"]:
             case "get":
-                return {self._type.name: await self._http.call("GET", self._path)}
+                return {self._type.name: await self._calls.call("GET", self._path)}
             case "ttl_collection":
                 return {self._type.name: await self._set_ttl(request)}
             case "ttl" if not has_items:
                 return {self._type.name: await self._set_ttl(request)}
             case "remove_collection":
-                await self._http.call("DELETE", self._path, headers=headers_of(request))
+                await self._calls.call("DELETE", self._path, headers=headers_of(request))
                 return {}
             case "remove" if not has_items:
-                await self._http.call("DELETE", self._path, headers=headers_of(request))
+                await self._calls.call("DELETE", self._path, headers=headers_of(request))
                 return {}
             case "publish":
                 content = orjson.dumps({"data": request["data"]})
@@ -83,7 +81,7 @@ class RestItems:
         try:
             match request["do"]:
                 case "item":
-                    item = await self._http.call("GET", path)
+                    item = await self._calls.call("GET", path)
                     return {self._type.name: self._header(item), "item": item}
                 case "set":
                     method = "PUT" if "key" in request else "POST"
@@ -107,13 +105,13 @@ class RestItems:
     async def _not_found(self, error: NotFound) -> NotFound:
         """The refusal that the native protocol has: REST does not say what was not found."""
         try:
-            await self._http.call("GET", self._path)
+            await self._calls.call("GET", self._path)
         except NotFound as absent:
             return absent
         return NotFound(codes_of(self._type).item_absent, error.status, error.message)
 
     async def _set_ttl(self, request: JsonObject) -> JsonObject:
-        body = await self._http.call(
+        body = await self._calls.call(
             "POST", self._path, data=form_of(request), headers=headers_of(request)
         )
         # That of a stream has no revision. The event brings it.
@@ -122,7 +120,7 @@ class RestItems:
     async def _patch(self, path: str, request: JsonObject) -> JsonObject:
         kind = next(kind for kind in PATCH_TYPES if kind in request)
         names = (("ttl", "ItemTtl"), ("collection_ttl", "CollectionTtl"))
-        return await self._http.call(
+        return await self._calls.call(
             "PATCH",
             path,
             content=orjson.dumps(request[kind]),
@@ -165,7 +163,7 @@ class RestItems:
             params["From"] = prefix + _LAST if is_descending else prefix
         items: list[JsonObject] = []
         while True:
-            body = await self._http.call("GET", f"{self._path}/Items", params=params)
+            body = await self._calls.call("GET", f"{self._path}/Items", params=params)
             found, following = body["items"], body["meta"]["next_page_url"]
             # In ascending order, nothing behind the first key without the prefix has it.
             has_prefix = [str(each.get("key", "")).startswith(prefix) for each in found]
@@ -192,17 +190,17 @@ class RestItems:
         name = "Key" if "keys" in request else "Index"
         for part in _of_length(sorted(keys, reverse=is_descending)):
             params = [("Order", request.get("order", "asc")), *((name, str(key)) for key in part)]
-            page = await self._http.call("GET", f"{self._path}/Items", params=params)
+            page = await self._calls.call("GET", f"{self._path}/Items", params=params)
             items += page["items"]
         if not keys:
-            await self._http.call("GET", self._path)  # refused if there is no such collection
+            await self._calls.call("GET", self._path)  # refused if there is no such collection
         return {self._type.name: {"sid": self._sid, "revision": "0"}, "items": items, "next": None}
 
     async def _send(
         self, method: str, path: str, request: JsonObject, *, content: bytes
     ) -> tuple[int, JsonObject]:
-        headers = {**_headers(request), **_JSON}
-        return await self._http.exchange(method, path, content=content, headers=headers)
+        headers = {**_headers(request), **JSON_TYPE}
+        return await self._calls.exchange(method, path, content=content, headers=headers)
 
     def _written(self, kind: str, item: JsonObject) -> JsonObject:
         return {self._type.name: self._header(item), "kind": kind, "item": item}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import orjson
 
 from syncline_protocol.errors import Code
@@ -10,7 +12,9 @@ from syncline_protocol.objects import TYPES
 from .errors import InvalidRequest
 from .header import JsonObject
 
-__all__ = ["PATCH_TYPES", "form_of", "headers_of"]
+__all__ = ["JSON_TYPE", "PATCH_TYPES", "form_of", "headers_of", "segment"]
+
+JSON_TYPE = {"Content-Type": "application/json"}
 
 PATCH_TYPES = {
     "merge": "application/merge-patch+json",
@@ -43,3 +47,10 @@ def headers_of(request: JsonObject) -> dict[str, str]:
     if "op" in request:
         headers["Idempotency-Key"] = request["op"]
     return headers
+
+
+def segment(text: str) -> str:
+    """A name, key or SID as one segment of a path."""
+    quoted = quote(text, safe="")
+    # Unencoded dot segments would change the path (RFC 3986, section 5.2.4).
+    return quoted.replace(".", "%2E") if text in (".", "..") else quoted

@@ -12,18 +12,17 @@ from typing import Any, Protocol
 
 import jwt
 
+from syncline_protocol.access_tokens import CONTENT_TYPE, TOKEN_LIFE_LIMIT, mint
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.identities import IDENTITY_LENGTH, RESERVED, is_reserved
 from syncline_protocol.objects import SYSTEM
 from syncline_server.config.clock import clock
 from syncline_server.config.credentials import Credentials
 
 from .grants import Grants
 from .keyring import Keyring, digest
-from .reserved_identities import RESERVED, is_reserved
 
 __all__ = [
-    "IDENTITY_LENGTH",
-    "TOKEN_LIFE_LIMIT",
     "Authenticator",
     "ForeignTokens",
     "Principal",
@@ -36,16 +35,9 @@ __all__ = [
     "text_of",
 ]
 
-IDENTITY_LENGTH = 256
-"""Maximum characters in an identity (vendor limit)."""
-
 TOKEN_LENGTH = 8192
 """Maximum characters in an access token; longer ones are refused unparsed."""
 
-TOKEN_LIFE_LIMIT = 86_400
-"""Maximum seconds until a token expires: 24 h (vendor limit)."""
-
-_CONTENT_TYPE = "twilio-fpa;v=1"
 _SID = re.compile(r"(?:AC|SK)[0-9a-f]{32}", re.ASCII)
 _ALGORITHMS = ["HS256", "HS384", "HS512"]
 
@@ -158,7 +150,7 @@ class Authenticator:
         token = token.strip()
         if self._foreign is not None:
             header, claims = _unverified(token)
-            if header.get("cty") != _CONTENT_TYPE:
+            if header.get("cty") != CONTENT_TYPE:
                 return await self._foreign.principal(token, header, claims)
         return self.verify_token(token)
 
@@ -248,10 +240,10 @@ class Authenticator:
         """
         header, unverified = _unverified(token)
         issuer = unverified.get("iss")
-        if header.get("cty") != _CONTENT_TYPE or header.get("alg") not in _ALGORITHMS:
+        if header.get("cty") != CONTENT_TYPE or header.get("alg") not in _ALGORITHMS:
             raise Refusal(
                 Code.TOKEN_HEADER,
-                f"The access token's header needs cty {_CONTENT_TYPE} and alg one of "
+                f"The access token's header needs cty {CONTENT_TYPE} and alg one of "
                 f"{', '.join(_ALGORITHMS)}.",
             )
         if not isinstance(issuer, str):
@@ -376,18 +368,11 @@ def mint_token(
     if is_reserved(identity):
         raise ValueError(RESERVED)
     key = next(iter(credentials.api_keys)) if key is None else key
-    secret = credentials.api_keys[key]
-    now = int(time.time())
-    return jwt.encode(
-        {
-            "jti": f"{key}-{now}",
-            "iss": key,
-            "sub": credentials.account_sid,
-            "nbf": now,
-            "exp": now + ttl,
-            "grants": {"identity": identity, "data_sync": {"service_sid": service}},
-        },
-        secret,
-        algorithm="HS256",
-        headers={"cty": _CONTENT_TYPE},
+    return mint(
+        credentials.account_sid,
+        (key, credentials.api_keys[key]),
+        identity,
+        ttl=ttl,
+        service=service,
+        now=int(time.time()),
     )

@@ -14,8 +14,7 @@ from syncline import JsonObject
 from syncline.options import Server
 from syncline_protocol import jsondata
 from syncline_protocol.errors import Refusal
-from syncline_server.auth.authenticator import IDENTITY_LENGTH
-from syncline_server.auth.reserved_identities import RESERVED, is_reserved
+from syncline_protocol.identities import IDENTITY_LENGTH, RESERVED, is_reserved
 from syncline_server.config.credentials import KEY_SID
 
 __all__ = [

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from syncline_server.auth.authenticator import TOKEN_LIFE_LIMIT, mint_token
+from syncline_protocol.access_tokens import TOKEN_LIFE_LIMIT
+from syncline_server.auth.authenticator import mint_token
 from syncline_server.config.credentials import find_credentials
 from syncline_server.config.validation import SettingError
 

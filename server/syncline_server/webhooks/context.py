@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from syncline_protocol.webhook_signature import HEADER, requested_url, signature
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.settings import Settings
 from syncline_server.observability.metrics import Meters
@@ -16,7 +17,6 @@ from .events import QueuedEvent
 from .form import parameters
 from .outcome import Outcome
 from .queue import Queue
-from .signature import HEADER, requested_url, signature
 
 if TYPE_CHECKING:
     from .sender import Sender

@@ -13,10 +13,10 @@ import pytest
 from twilio.jwt.access_token import AccessToken
 from twilio.jwt.access_token.grants import SyncGrant
 
+from syncline_protocol.access_tokens import TOKEN_LIFE_LIMIT
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import SYSTEM
 from syncline_server.auth.authenticator import (
-    TOKEN_LIFE_LIMIT,
     Authenticator,
     Principal,
     claimed,

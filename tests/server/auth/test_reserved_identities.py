@@ -14,8 +14,8 @@ from support.server import RunningServer, StartServer
 from support.socket import native_socket
 from support.twilsock import twilsock_client
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.identities import is_reserved
 from syncline_server.auth.authenticator import identity_of, mint_token
-from syncline_server.auth.reserved_identities import is_reserved
 
 LIKE_SYSTEM = [
     "system",

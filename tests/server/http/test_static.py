@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from support.server import RunningServer, StartServer
-from syncline_server.auth.authenticator import IDENTITY_LENGTH, Authenticator
+from syncline_protocol.identities import IDENTITY_LENGTH
+from syncline_server.auth.authenticator import Authenticator
 
 
 def get(server: RunningServer, path: str, **options: Any) -> httpx2.Response:

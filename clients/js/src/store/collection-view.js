@@ -55,7 +55,7 @@ export class CollectionView {
    */
   constructor(collection, notify) {
     this.#member = collection.type === "map" ? "key" : "index";
-    /** @type {import("../syncline/replica.js").Replica<any, any, any>} */
+    /** @type {import("../syncline/replica.js").Replica<any>} */
     this.#replica = collection.replica();
     this.#notify = notify;
     this.#replica.on("itemAdded", ({ item }) => this.#changed(item.id, true));

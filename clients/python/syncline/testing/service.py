@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import hmac
 import math
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import TYPE_CHECKING, Any, Self
 
 from syncline.connector import connect
+from syncline.service import Service
+from syncline_protocol import access_tokens
 
 if TYPE_CHECKING:
     from .server import LocalServer
@@ -19,8 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["LocalService"]
 
 
-class LocalService:
-    """One service: its objects are seen by nobody outside it.
+class LocalService(Service):
+    """A client of one service, as back ends use it: its objects are seen by nobody outside it.
+
+    A copy by pickle is a plain `syncline.Service`.
 
     Attributes:
         url: base URL of the server.
@@ -30,32 +30,39 @@ class LocalService:
     """
 
     def __init__(self, server: LocalServer, sid: str) -> None:
+        super().__init__(
+            server.url,
+            server.account_sid,
+            server.auth_token,
+            key_sid=server.api_key_sid,
+            key_secret=server.api_key_secret,
+            service=sid,
+        )
         self._server = server
         self.url = server.url
         self.account_sid = server.account_sid
         self.auth_token = server.auth_token
         self.sid = sid
 
-    def mint_token(self, identity: str, *, ttl: float = 3600) -> str:
-        """An access token of this service, signed here.
+    def __reduce__(self) -> Any:
+        restore, (_, *state) = super().__reduce__()
+        return restore, (Service, *state)
 
-        Args:
-            identity: whose token it is.
-            ttl: seconds of the server's time until it expires, also after `ServerClock.advance`.
-        """
-        server, now = self._server, int(time.time())
-        header = {"alg": "HS256", "typ": "JWT", "cty": "twilio-fpa;v=1"}
-        claims = {
-            "jti": f"{server.api_key_sid}-{now}",
-            "iss": server.api_key_sid,
-            "sub": server.account_sid,
-            "nbf": now,
-            "exp": now + math.ceil(server.clock.offset + ttl),
-            "grants": {"identity": identity, "data_sync": {"service_sid": self.sid}},
-        }
-        signed = b".".join(_encode(orjson.dumps(part)) for part in (header, claims))
-        signature = hmac.digest(server.api_key_secret.encode(), signed, "sha256")
-        return f"{signed.decode()}.{_encode(signature).decode()}"
+    def for_service(self, service: str) -> Self:
+        """As `Service.for_service`."""
+        return type(self)(self._server, service)
+
+    def mint_token(self, identity: str, *, ttl: int = 3600, service: str | None = None) -> str:
+        """As `Service.mint_token`; the token lasts as long also after `ServerClock.advance`."""
+        access_tokens.check(identity, ttl)
+        return access_tokens.mint(
+            self.account_sid,
+            (self._server.api_key_sid, self._server.api_key_secret),
+            identity,
+            ttl=math.ceil(self._server.clock.offset) + ttl,
+            service=service or self.sid,
+            now=int(time.time()),
+        )
 
     def connect(self, identity: str, **options: Any) -> connect:
         """A client of this service: `async with service.connect("alice") as client`.
@@ -73,9 +80,6 @@ class LocalService:
         return self._server.request(method, f"/Services/{self.sid}{path}", form)
 
     def remove(self) -> None:
-        """Remove the service with all its objects."""
+        """Remove the service with all its objects, and close the connections."""
         self.request("DELETE", "")
-
-
-def _encode(part: bytes) -> bytes:
-    return base64.urlsafe_b64encode(part).rstrip(b"=")
+        self.close()

@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
+from syncline_protocol.identities import IDENTITY_LENGTH
 from syncline_protocol.objects import TYPES, ObjectType
-from syncline_server.auth.authenticator import IDENTITY_LENGTH
 from syncline_server.backend import Backend
 from syncline_server.http import urls
 from syncline_server.http.authentication import require_account

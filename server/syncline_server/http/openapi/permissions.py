@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from syncline_protocol.identities import IDENTITY_LENGTH
 from syncline_protocol.objects import TYPES, ObjectType
-from syncline_server.auth.authenticator import IDENTITY_LENGTH
 
 from .objects import object_path, schema_name
 from .parts import (

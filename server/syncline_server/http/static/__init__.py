@@ -12,8 +12,8 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.auth.authenticator import IDENTITY_LENGTH, mint_token
-from syncline_server.auth.reserved_identities import RESERVED, is_reserved
+from syncline_protocol.identities import IDENTITY_LENGTH, RESERVED, is_reserved
+from syncline_server.auth.authenticator import mint_token
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.networks import Network
 from syncline_server.config.settings import Settings

@@ -25,10 +25,10 @@ from support.provider import (
     rsa_key,
 )
 from support.store import WAIT_LIMIT
+from syncline_protocol.access_tokens import TOKEN_LIFE_LIMIT
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import DOCUMENT
 from syncline_server.auth.authenticator import (
-    TOKEN_LIFE_LIMIT,
     Authenticator,
     Principal,
     mint_token,

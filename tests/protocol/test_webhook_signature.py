@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
-from syncline_server.webhooks.signature import requested_url, signature
+from syncline_protocol.webhook_signature import requested_url, signature
 
 TOKEN = "12345"
 

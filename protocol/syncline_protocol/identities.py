@@ -1,16 +1,19 @@
-"""The reserved identity `system`, under which the account itself writes; no token may have it.
+"""Identities: their length, and the one that is reserved for the account.
 
-Operation ids, authors and permissions depend only on the identity. So tokens may not have this one,
-nor one that people would mistake for it.
+The account itself writes as `system`. Operation ids, authors and permissions depend only on the
+identity, so tokens may not have this one, nor one that people would mistake for it.
 """
 
 from __future__ import annotations
 
 import unicodedata
 
-from syncline_protocol.objects import SYSTEM
+from .objects import SYSTEM
 
-__all__ = ["RESERVED", "is_reserved"]
+__all__ = ["IDENTITY_LENGTH", "RESERVED", "is_reserved"]
+
+IDENTITY_LENGTH = 256
+"""Maximum characters in an identity (vendor limit)."""
 
 RESERVED = (
     f"The identity {SYSTEM!r} is reserved for the account itself, however it is written; "
