@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 
-from syncline_server.webhooks.signature import HEADER, requested_url, signature
+from syncline_protocol.webhook_signature import HEADER, requested_url, signature
 
 __all__ = ["Received", "WebhookReceiver", "signed_post"]
 
