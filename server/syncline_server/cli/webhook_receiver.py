@@ -94,8 +94,11 @@ class WebhookReceiver:
         self._http.close()
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
-        size = int(request.headers.get("Content-Length") or 0)
-        if not 0 <= size <= BODY_LIMIT:
+        length = request.headers.get("Content-Length") or ""
+        if not length.isdecimal():
+            return _reply(request, 411)
+        size = int(length)
+        if size > BODY_LIMIT:
             return _reply(request, 413)
         body = request.rfile.read(size)
         form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
