@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from support.chart import CHART, SECRETS, find_helm, refusal, render
+from support.chart import CHART, KUBERNETES, SECRETS, find_helm, refusal, render
 from support.command import CommandLine
 from syncline_server.cli.program import program
 from syncline_server.cli.variables import unknown_variables
@@ -35,8 +35,7 @@ ALL_ON: dict[str, Any] = {
         "demo": True,
         "trusted-proxies": ["10.0.0.0/8", "fd00::/8"],
         "browsers": {"cors-origins": ["https://app.example.com"], "hsts": 31_536_000},
-        "oidc-issuer": "https://example.com/a?b=<c>&d",
-        "oidc-audience": 'it"s\\',
+        "oidc-identity-claim": 'it"s \\ <a> & ü',
     },
 }
 EMBEDDED: dict[str, Any] = {"storage": "embedded", "replicas": 1}
@@ -94,7 +93,9 @@ def test_lint_finds_nothing(tmp_path: Path) -> None:
     values = tmp_path / "values.yaml"
     values.write_text(yaml.safe_dump(ALL_ON | {"image": {"repository": "syncline"}}))
     linted = subprocess.run(
-        [find_helm(), "lint", "--strict", CHART, "--values", values], capture_output=True, text=True
+        [find_helm(), "lint", "--strict", CHART, *KUBERNETES, "--values", values],
+        capture_output=True,
+        text=True,
     )
     assert linted.returncode == 0, linted.stdout
 
@@ -133,6 +134,7 @@ def test_texts_numbers_and_lists_reach_the_server_unchanged(
     assert shown.status == 0, shown.err
     given = {each["name"]: each["value"] for each in shown.lines if each["source"] == "config file"}
     assert given == {
+        "log_format": "json",
         "workers": 2,
         "disk_margin": 33_554_432,
         "trace_ratio": 0.00001,
@@ -140,8 +142,7 @@ def test_texts_numbers_and_lists_reach_the_server_unchanged(
         "trusted_proxies": "10.0.0.0/8,fd00::/8",
         "cors_origins": "https://app.example.com",
         "hsts": 31_536_000,
-        "oidc_issuer": "https://example.com/a?b=<c>&d",
-        "oidc_audience": 'it"s\\',
+        "oidc_identity_claim": 'it"s \\ <a> & ü',
     }
 
 

@@ -86,9 +86,7 @@ def test_links_lead_to_the_files_of_the_release(changelog: Path) -> None:
         ("9.9.9", "CHANGELOG.md has no section 9.9.9"),
     ],
 )
-def test_a_version_that_is_not_ready_has_no_notes(
-    version: str, said: str, changelog: Path
-) -> None:
+def test_a_version_that_is_not_ready_has_no_notes(version: str, said: str, changelog: Path) -> None:
     done = script("release-notes", version, "--changelog", changelog)
     assert done.returncode == 1
     assert said in done.stderr

@@ -1,4 +1,4 @@
-"""The workflows and the other files for a forge: what they call exists, and they have few rights."""
+"""The workflows and templates: what they call exists, and their rights are few."""
 
 from __future__ import annotations
 

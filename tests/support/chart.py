@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-__all__ = ["CHART", "SECRETS", "find_helm", "refusal", "render"]
+__all__ = ["CHART", "KUBERNETES", "SECRETS", "find_helm", "refusal", "render"]
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy" / "helm" / "syncline"
+
+KUBERNETES = ("--kube-version=1.32.0", "--namespace=space")
 
 SECRETS: dict[str, Any] = {
     "accountSid": f"AC{'0' * 32}",
@@ -39,7 +41,8 @@ def find_helm() -> str:
 
 def _template(values: dict[str, Any]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [find_helm(), "template", "release", CHART, "--namespace=space", "--values=-"],
+        # A Helm that Go has built takes Kubernetes for an old version, unless it is named.
+        [*(find_helm(), "template", "release", CHART), *KUBERNETES, "--values=-"],
         input=json.dumps({"image": {"repository": "registry.example.com/syncline"}} | values),
         capture_output=True,
         text=True,
