@@ -27,6 +27,7 @@ LONG = (
     "tests/tools",
     "tests/cluster",
     "tests/browser",
+    "tests/examples/test_pages",
     "tests/server/runtime",
     "tests/server/http/conformance",
     "tests/client/",
