@@ -21,8 +21,16 @@ class ComposeLoader(yaml.SafeLoader):
     """Reads compose files, whose tags say how a value is merged into that of the first file."""
 
 
-ComposeLoader.add_constructor("!override", lambda loader, node: loader.construct_sequence(node))
-ComposeLoader.add_constructor("!reset", lambda loader, node: None)
+def _sequence(loader: yaml.SafeLoader, node: yaml.SequenceNode) -> list[Any]:
+    return loader.construct_sequence(node)
+
+
+def _nothing(_loader: yaml.SafeLoader, _node: yaml.Node) -> None:
+    return None
+
+
+ComposeLoader.add_constructor("!override", _sequence)
+ComposeLoader.add_constructor("!reset", _nothing)
 
 VARIANTS = ["compose.yaml", "compose.tls.yaml", "compose.caddy.yaml"]
 

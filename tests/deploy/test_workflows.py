@@ -25,9 +25,9 @@ WRITES = {
 }
 
 
-def read(path: Path) -> dict[str, Any]:
-    read: dict[str, Any] = yaml.safe_load(path.read_text())
-    return read
+def read(path: Path) -> dict[Any, Any]:
+    content: dict[Any, Any] = yaml.safe_load(path.read_text())
+    return content
 
 
 def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
