@@ -15,23 +15,11 @@ from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 
 __all__ = [
-    "EXIT_STATUSES",
     "page_size_option",
     "retries_option",
     "setting_option",
     "setting_options",
 ]
-
-EXIT_STATUSES = """\b
-Exit status:
-  0    done
-  1    the server refused the request: a line on stderr shows code and HTTP status;
-       without such a line, the reader of the output ended
-  2    wrong usage, or no credentials
-  3    no connection, or no answer in time
-  130  interrupted by Ctrl-C
-"""
-"""End of the help of a group of commands."""
 
 page_size_option = click.option(
     "--page-size",

@@ -40,8 +40,8 @@ class ServerSettings:
     )
     demo_networks: str = setting(
         "",
-        "Networks whose clients also get the demo's tokens, separated by commas; for the "
-        "gateway of a container whose port is published on loopback.",
+        "Networks whose clients also get the demo's tokens, separated by commas: other machines, "
+        "which open the page by an IP address, or the gateway of a container.",
     )
     test_clock: bool = setting(
         False,

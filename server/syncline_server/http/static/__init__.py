@@ -17,7 +17,7 @@ from syncline_server.auth.authenticator import mint_token
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.networks import Network
 from syncline_server.config.settings import Settings
-from syncline_server.http.loopback import is_local
+from syncline_server.http.loopback import why_not_local
 from syncline_server.http.pages import PAGE_HEADERS, PAGES, SWAGGER_UI
 
 __all__ = ["routes"]
@@ -87,8 +87,8 @@ def _page_routes(path: str, directory: Path) -> list[BaseRoute]:
 
 def _demo_routes(credentials: Credentials, callers: Collection[Network]) -> list[BaseRoute]:
     async def token(request: Request) -> Response:
-        if not is_local(request, callers):
-            raise Refusal(Code.FORBIDDEN, "The demo gives tokens only to clients on this machine.")
+        if reason := why_not_local(request, callers):
+            raise Refusal(Code.FORBIDDEN, _explain(reason, request))
         identity = request.query_params.get("identity", "")
         if not 1 <= len(identity) <= IDENTITY_LENGTH:
             raise Refusal(
@@ -103,6 +103,16 @@ def _demo_routes(credentials: Credentials, callers: Collection[Network]) -> list
         )
 
     return [Route("/demo/token", token), *_page_routes("/demo", _DEMO)]
+
+
+def _explain(reason: str, request: Request) -> str:
+    """Why there is no token, and what to set so that there is one."""
+    address = request.client.host if request.client else "ADDRESS"
+    return (
+        f"The demo gives no token to this client. {reason} Clients on this machine get tokens, "
+        f"and those in the networks of --demo-networks (SYNCLINE_DEMO_NETWORKS), for example "
+        f"{address}, that open the page directly by an IP address or as localhost."
+    )
 
 
 class _Files(StaticFiles):

@@ -1,0 +1,70 @@
+"""The task board of docs/tutorial.md works in two windows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from support.browser import Browsing
+from support.cluster import free_ports
+from support.server import RunningServer, StartServer
+from support.snippets import select
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+FILES = {snippet.file: snippet.code for snippet in select("file")}
+
+
+@pytest.fixture
+def syncline_server(fresh_server: StartServer) -> RunningServer:
+    return fresh_server()
+
+
+@pytest.fixture
+def board(syncline_server: RunningServer, tmp_path: Path) -> Iterator[str]:
+    """URL of the back end of the tutorial, with its page."""
+    (tmp_path / "syncline-data").symlink_to(syncline_server.data_dir)
+    (port,) = free_ports(1)
+    for name, code in FILES.items():
+        text = code.replace("http://127.0.0.1:8040", syncline_server.url)
+        (tmp_path / name).write_text(text.replace("8000", str(port)))
+    with subprocess.Popen(
+        [sys.executable, "board.py"], cwd=tmp_path, stderr=subprocess.DEVNULL
+    ) as process:
+        yield f"http://127.0.0.1:{port}"
+        process.terminate()
+
+
+async def open_board(browsing: Browsing, url: str) -> Page:
+    page = await browsing.context.new_page()
+    while True:
+        try:
+            await page.goto(url)
+        except Exception as error:  # the back end is not listening yet
+            if "ERR_CONNECTION_REFUSED" not in str(error):
+                raise
+        else:
+            break
+    await expect(page.get_by_role("status")).to_have_text("connected")
+    return page
+
+
+async def test_two_windows_show_the_same_tasks(browsing: Browsing, board: str) -> None:
+    one, other = await open_board(browsing, board), await open_board(browsing, board)
+
+    await one.get_by_label("New task").fill("Buy <b>milk</b>")
+    await one.get_by_role("button", name="Add").click()
+    task = other.get_by_label("Buy <b>milk</b>")
+    await expect(task).not_to_be_checked()
+
+    await task.check()
+    await expect(one.get_by_label("Buy <b>milk</b>")).to_be_checked()
+
+    await one.get_by_role("button", name="Remove").click()
+    await expect(other.get_by_role("listitem")).to_have_count(0)
+    browsing.errors.clear()  # refused connections of the first attempts

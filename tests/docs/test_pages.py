@@ -1,0 +1,93 @@
+"""The pages: every block is run or says why not, data can be read, links lead somewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.snippets import PAGES, ROOT, Snippet, collect, runner_of, select
+
+RUNNERS = {
+    "browser",
+    "compiler",
+    "data",
+    "file",
+    "node",
+    "node-test",
+    "program",
+    "proxy",
+    "pytest",
+    "python",
+    "shell",
+}
+
+LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+HEADING = re.compile(r"^#{1,6} (.+)$", re.M)
+CODE = re.compile(r"^ *(`{3,}).*?^ *\1$|`[^`\n]*`", re.M | re.S)
+
+
+def test_every_block_is_run_or_says_why_not() -> None:
+    counted = Counter(runner_of(snippet) for snippet in collect())
+    not_run = counted.pop(None, 0)
+
+    assert set(counted) <= RUNNERS
+    print(f"{counted.total()} blocks are run, {not_run} are not: {dict(counted)}")
+    assert counted.total() > 4 * not_run
+
+
+def test_a_block_that_nothing_runs_must_say_why() -> None:
+    block = Snippet(
+        page="page.md", line=7, language="text", code="", heading="", tab="", not_run=None
+    )
+    with pytest.raises(LookupError, match="page.md:7: no test runs 'text'"):
+        runner_of(block)
+
+
+@pytest.mark.parametrize("snippet", select("data"), ids=str)
+def test_data_can_be_read(snippet: Snippet) -> None:
+    match snippet.language:
+        case "toml":
+            assert tomllib.loads(snippet.code)
+        case "yaml":
+            assert yaml.safe_load(snippet.code)
+        case _:
+            try:
+                json.loads(snippet.code)
+            except json.JSONDecodeError:
+                for line in snippet.code.splitlines():
+                    json.loads(line)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
+    text = CODE.sub("", page.read_text())
+    wrong = []
+    for target in LINK.findall(text):
+        if re.match("[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        if not file.exists() or (anchor and anchor not in _anchors(file)):
+            wrong.append(target)
+    assert not wrong
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page, as GitHub and the site make them of its headings."""
+    text = re.sub(r"^ *(`{3,}).*?^ *\1$", "", page.read_text(), flags=re.M | re.S)
+    plain = (re.sub(r"[^\w\- ]", "", title.lower()) for title in HEADING.findall(text))
+    return {title.strip().replace(" ", "-") for title in plain}
+
+
+def test_the_pages_are_those_of_the_site() -> None:
+    index = (ROOT / "docs/index.md").read_text()
+    listed = re.findall(r"^([\w/-]+)$", index, re.M)
+    for page in PAGES:
+        if page.parent.name == "docs" and page.stem != "index":
+            assert page.stem in listed, page.name
