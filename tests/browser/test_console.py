@@ -245,9 +245,10 @@ async def test_keys_and_what_a_key_may_not(server: RunningServer, browsing: Brow
     await console.press("New key")
     await console.dialog.get_by_label("Name").fill(name)
     await console.dialog.get_by_role("button", name="Create").click()
-    secret = await console.dialog.get_by_label("Secret").input_value()
-    key = await console.dialog.get_by_label("SID").input_value()
-    await console.dialog.get_by_role("button", name="Done").click()
+    shown = console.page.get_by_role("dialog", name="The new key")
+    secret = await shown.get_by_label("Secret").input_value()
+    key = await shown.get_by_label("SID").input_value()
+    await shown.get_by_role("button", name="Done").click()
     await expect(console.page.locator("dialog")).to_have_count(0)
     assert secret not in await console.page.content()
 
