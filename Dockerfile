@@ -14,7 +14,13 @@ RUN python -m build --wheel --no-isolation --outdir dist . \
     && /opt/syncline/bin/pip install --no-cache-dir --no-deps dist/*.whl
 
 FROM python:3.12-slim
-# The embedded Redis comes as a wheel for amd64; elsewhere Debian's takes its place.
+# `docker build --build-arg VERSION=…` names the release in the labels.
+ARG VERSION=development
+LABEL org.opencontainers.image.title="Syncline" \
+      org.opencontainers.image.description="Self-hosted, real-time state-sync server on Redis" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION"
+# The embedded Redis comes as a wheel for amd64; elsewhere (arm64, …) Debian's takes its place.
 RUN if [ "$(dpkg --print-architecture)" != amd64 ]; then \
         apt-get update \
         && apt-get install -y --no-install-recommends redis-server \

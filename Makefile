@@ -23,7 +23,7 @@ PYTEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadsco
 # Passed on to `syncline serve` by run, and to pytest by test.
 ARGS ?=
 
-.PHONY: help install run node browser lint format blocking check test test-units test-python test-js test-cluster docs bench build build-npm check-wheel requirements clean
+.PHONY: help install run node browser helm lint format blocking check test test-units test-python test-js test-cluster docs bench build build-npm check-wheel requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,12 +38,16 @@ node: node_modules/.installed ## Install the Node packages that the tests need
 browser: ## Find Chromium, or install it where apt-get can
 	@scripts/find-browser
 
+helm: ## Find or build Helm, with which the tests of the chart render it
+	@scripts/install-helm deploy/build/helm
+
 lint: install node ## Check style, types and the direction of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	for client in js react vue svelte; do node_modules/.bin/tsc -p clients/$$client; done
+	node_modules/.bin/tsc -p server
 	node_modules/.bin/tsc -p tests/types
 
 format: install ## Rewrite the sources in the style that lint checks
@@ -98,7 +102,7 @@ requirements: ## Compile the requirements files again, keeping versions that sti
 	$(UV_COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 
 clean: ## Remove everything that can be built again
-	rm -rf .venv node_modules bench/node_modules bench/build docs/node_modules docs/build docs/reference/javascript dist clients/*/dist clients/*/types .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv node_modules bench/node_modules bench/build docs/node_modules docs/build docs/reference/javascript deploy/build dist clients/*/dist clients/*/types .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(BIN)/python:
 	@scripts/create-venv .venv

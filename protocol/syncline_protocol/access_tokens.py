@@ -7,6 +7,7 @@ import hmac
 import json
 
 from .identities import IDENTITY_LENGTH, RESERVED, is_reserved
+from .jsonfaults import find_surrogate
 
 __all__ = ["CONTENT_TYPE", "TOKEN_LIFE_LIMIT", "check", "mint"]
 
@@ -19,18 +20,24 @@ TOKEN_LIFE_LIMIT = 86_400
 _HEADER = {"alg": "HS256", "cty": CONTENT_TYPE, "typ": "JWT"}
 
 
-def check(identity: str, ttl: int) -> None:
+def check(identity: str, ttl: int, service: str) -> None:
     """Check what a token is to say.
 
     Args:
         identity: of the token holder.
         ttl: seconds until the token expires.
+        service: SID or unique name of the service that the token is for.
 
     Raises:
         ValueError: a server would refuse the token.
     """
     if not isinstance(identity, str) or not 1 <= len(identity) <= IDENTITY_LENGTH:
         raise ValueError(f"an identity is a str of 1 to {IDENTITY_LENGTH} characters")
+    if not isinstance(service, str) or not service:
+        raise ValueError(f"service must be a SID or a unique name, not {service!r}")
+    for name, value in (("identity", identity), ("service", service)):
+        if find_surrogate(value) is not None:
+            raise ValueError(f"{name} has a character that UTF-8 cannot encode: {value!a}")
     if is_reserved(identity):
         raise ValueError(RESERVED)
     if type(ttl) is not int or not 1 <= ttl <= TOKEN_LIFE_LIMIT:

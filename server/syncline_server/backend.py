@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .auth.authenticator import Authenticator
+from .auth.failed_logins import FailedLogins
 from .auth.identity_limit import IdentityLimit
 from .config.settings import Settings
 from .objects.patch_batching import PatchBatcher
@@ -54,6 +55,7 @@ class Backend:
     streams: Streams = field(init=False)
     chosen_sids: ChosenSids = field(init=False)
     audit: Audit = field(init=False)
+    failed_logins: FailedLogins = field(init=False)
     identity_limit: IdentityLimit = field(init=False)
     work: WorkQueue = field(init=False)
     turns: Turns = field(init=False)
@@ -70,6 +72,7 @@ class Backend:
         self.streams = Streams(self.objects)
         self.chosen_sids = ChosenSids(self.redis, self.objects)
         self.audit = Audit(settings.audit_rate, meters.limit_hits)
+        self.failed_logins = FailedLogins(settings.login_failures, meters.limit_hits)
         self.identity_limit = IdentityLimit(settings.identity_rate, settings.identity_work, meters)
         self.work = WorkQueue()
         self.turns = Turns(settings.turn_timeout, settings.turn_wait, meters.limit_hits)

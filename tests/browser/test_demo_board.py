@@ -33,22 +33,17 @@ KEEP_EVENTS_BACK = """
 """Lets a page have the events of items only once the functions in `kept` are called."""
 
 
-async def open_two(browsing: Browsing, server: RunningServer) -> tuple[DemoBoard, DemoBoard]:
-    first = await DemoBoard.open(browsing, server, "Ada")
-    return first, await DemoBoard.open(browsing, server, "Ben")
-
-
 async def test_new_board_has_the_samples_once(
     fresh_server: StartServer, browsing: Browsing
 ) -> None:
-    first, second = await open_two(browsing, fresh_server("--demo"))
+    first, second = await DemoBoard.open_two(browsing, fresh_server("--demo"))
     for board in (first, second):
-        await expect(board.page.locator(".task")).to_have_count(4)
-    for text in await first.page.locator(".task-text").all_inner_texts():
+        await expect(board.tasks).to_have_count(4)
+    for text in await first.pane.root.locator(".task-text").all_inner_texts():
         await first.press(text, "Remove")
-    await expect(second.page.locator(".task")).to_have_count(0)
+    await expect(second.tasks).to_have_count(0)
     await first.page.reload()
-    await expect(first.page.locator("#board")).to_have_attribute("data-state", "open")
+    await expect(first.pane.find("board")).to_have_attribute("data-state", "open")
     await first.add("Pen")
     await second.expect_cards(todo=["Pen"], doing=[], done=[])
 
@@ -57,25 +52,23 @@ async def test_card_added_edited_and_removed_in_one_window_follows_in_the_other(
     server: RunningServer, browsing: Browsing
 ) -> None:
     write_board(server, {})
-    first, second = await open_two(browsing, server)
+    first, second = await DemoBoard.open_two(browsing, server)
     await first.add("  Buy milk ")
     await second.expect_cards(todo=["Buy milk"])
     await expect(second.card("Buy milk").locator(".person")).to_have_text("Ada")
     await second.edit("Buy milk", "Buy two bottles of milk")
     await first.expect_cards(todo=["Buy two bottles of milk"])
-    await expect(first.page.locator("#events li").first).to_contain_text(
-        "Ben wrote “Buy two bottles of milk”"
-    )
+    await expect(first.pane.newest_event).to_contain_text("Ben wrote “Buy two bottles of milk”")
     await first.press("Buy two bottles of milk", "Remove")
     await second.expect_cards(todo=[])
-    await expect(second.page.locator("#events li").first).to_contain_text("Ada removed “Buy two")
+    await expect(second.pane.newest_event).to_contain_text("Ada removed “Buy two")
 
 
 async def test_card_is_dragged_to_its_place_in_a_column(
     server: RunningServer, browsing: Browsing
 ) -> None:
     write_board(server, {"One": "todo", "Two": "doing", "Three": "doing"})
-    first, second = await open_two(browsing, server)
+    first, second = await DemoBoard.open_two(browsing, server)
     await first.card("One").drag_to(first.card("Three"), target_position={"x": 60, "y": 8})
     for board in (first, second):
         await board.expect_cards(todo=[], doing=["Two", "One", "Three"])
@@ -93,14 +86,14 @@ async def test_card_is_moved_by_the_keyboard_and_keeps_the_focus(
     server: RunningServer, browsing: Browsing
 ) -> None:
     write_board(server, {"One": "todo", "Two": "todo", "Three": "doing"})
-    first, second = await open_two(browsing, server)
+    first, second = await DemoBoard.open_two(browsing, server)
     keyboard = first.page.keyboard
     await first.card("Two").focus()
     await keyboard.press("Shift+ArrowUp")
     await second.expect_cards(todo=["Two", "One"])
     await keyboard.press("Shift+ArrowRight")
     await second.expect_cards(todo=["One"], doing=["Three", "Two"])
-    status = first.page.locator("#board-status")
+    status = first.pane.find("board-status")
     await expect(status).to_have_text("“Two” is number 2 in Doing.")
     await keyboard.press("Shift+ArrowUp")
     await keyboard.press("Shift+ArrowUp")
@@ -123,7 +116,7 @@ async def test_button_of_a_moved_card_keeps_the_focus(
     await board.card("Two").get_by_role("button", name="Remove: Two").focus()
     await board.page.keyboard.press("Enter")
     await board.expect_cards(todo=[])
-    await expect(board.page.get_by_label("New card")).to_be_focused()
+    await expect(board.pane.root.get_by_label("New card")).to_be_focused()
 
 
 async def test_moved_card_stays_where_it_was_put_between_the_reply_and_the_event(
@@ -145,7 +138,8 @@ async def test_move_and_edit_of_one_card_at_the_same_time_both_count(
     server: RunningServer, browsing: Browsing
 ) -> None:
     write_board(server, {"Plan": "todo"})
-    first, second = await open_two(browsing, server)
+    # In two windows: the pointer of one can press one button at a time.
+    first, second = [await DemoBoard.open(browsing, server, name) for name in ("Ada", "Ben")]
     await first.press("Plan", "Edit")
     await asyncio.gather(first.save("A better plan"), second.press("Plan", "Move to Doing"))
     for board in (first, second):
@@ -157,17 +151,17 @@ async def test_windows_that_move_the_same_cards_at_the_same_time_agree_and_lose_
 ) -> None:
     texts = [f"Card {number}" for number in range(12)]
     write_board(server, dict.fromkeys(texts, "todo"))
-    boards = await open_two(browsing, server)
+    boards = [await DemoBoard.open(browsing, server, name) for name in ("Ada", "Ben")]
     move = """(times) => {
-      const tasks = [...document.querySelectorAll(".task")];
-      const right = (task) => task.querySelector(".task-button:nth-child(2)");
+      const tasks = [...document.querySelectorAll("#left .task")];
+      const right = (task) => task.querySelectorAll(".task-button")[1];
       for (const task of tasks) for (let time = 0; time < times; time += 1) right(task).click();
     }"""
     # All at once: no window waits for a reply, or shows what the other does.
     await asyncio.gather(*(board.page.evaluate(move, at) for at, board in enumerate(boards, 1)))
     await asyncio.gather(*(board.add(f"New {at}") for at, board in enumerate(boards)))
     for board in boards:
-        await expect(board.page.locator(".task")).to_have_count(len(texts) + 2)
+        await expect(board.tasks).to_have_count(len(texts) + 2)
         await board.expect_cards()
     # No window has a write under way any more: what the server has is final.
     written = read_board(server)
@@ -180,10 +174,10 @@ async def test_text_that_another_window_changed_is_not_overwritten_unseen(
     server: RunningServer, browsing: Browsing
 ) -> None:
     write_board(server, {"Draft": "todo"})
-    first, second = await open_two(browsing, server)
+    first, second = await DemoBoard.open_two(browsing, server)
     await first.press("Draft", "Edit")
     await second.edit("Draft", "Text of Ben")
-    await expect(first.page.locator(".task-text")).to_have_text("Text of Ben")
+    await expect(first.pane.root.locator(".task-text")).to_have_text("Text of Ben")
     await first.save("Text of Ada")
     await expect(first.problem).to_have_text(
         "Ben wrote meanwhile: “Text of Ben”. Save again to replace it."
@@ -198,7 +192,7 @@ async def test_card_removed_while_it_is_edited_comes_back_only_if_saved_again(
     server: RunningServer, browsing: Browsing
 ) -> None:
     write_board(server, {"Draft": "doing"})
-    first, second = await open_two(browsing, server)
+    first, second = await DemoBoard.open_two(browsing, server)
     await first.press("Draft", "Edit")
     await second.press("Draft", "Remove")
     await first.expect_cards(doing=[])
@@ -234,17 +228,17 @@ async def test_window_that_was_offline_catches_up_and_its_writes_count(
             doing = board.column("doing").locator(".task-text")
             await expect(doing).to_have_count(2)
             assert set(await doing.all_inner_texts()) == {"Both, edited", "His"}
-        await expect(away.page.get_by_role("alert")).to_be_hidden()
+        await expect(away.page.locator("#problem")).to_be_hidden()
     await browsing.forget_errors()  # Chromium itself logs each attempt to connect that fails
 
 
 async def test_board_that_is_removed_comes_back(server: RunningServer, browsing: Browsing) -> None:
     write_board(server, {"One": "todo"})
-    first, second = await open_two(browsing, server)
+    first, second = await DemoBoard.open_two(browsing, server)
     with CollectionsApi(server, "Maps") as maps:
         maps.ok("DELETE", BOARD)
     for board in (first, second):
-        await expect(board.page.locator(".task")).to_have_count(4)
+        await expect(board.tasks).to_have_count(4)
     await first.add("Two")
     await expect(second.card("Two")).to_be_visible()
 
@@ -262,10 +256,10 @@ async def test_board_shows_what_others_wrote_as_text_and_within_its_bounds(
         maps.add(BOARD, key="card-21", data={"column": "__proto__", "text": {"a": markup}})
         maps.add(BOARD, key="card-22", data={})
         maps.add(BOARD, key=markup, data={"text": "not a card of this page"})
-    await expect(board.page.locator(".task")).to_have_count(4)
+    await expect(board.tasks).to_have_count(4)
     await expect(board.column("todo").locator(".task-text").first).to_have_text(markup)
     await expect(board.card("x" * 120)).to_be_visible()
-    await expect(board.page.locator(".task-writer", has_text=markup)).to_have_count(3)
+    await expect(board.pane.root.locator(".task-writer", has_text=markup)).to_have_count(3)
     assert await board.page.locator("img[src=x], body script").count() == 0
     assert await board.page.title() != "run"
     await board.press("x" * 120, "Move to Doing")
@@ -282,7 +276,7 @@ async def test_cards_without_room_between_them_are_moved_too(
     with CollectionsApi(server, "Maps") as maps:
         for number in range(4):
             maps.add(BOARD, key=f"card-0{number}", data={"text": f"Card {number}"})
-    first, second = await open_two(browsing, server)
+    first, second = await DemoBoard.open_two(browsing, server)
     await first.card("Card 3").focus()
     await first.page.keyboard.press("Shift+ArrowUp")
     for board in (first, second):
@@ -298,9 +292,9 @@ async def test_full_board_refuses_a_card_and_keeps_its_text(
     await expect(board.page.locator("#problem")).to_have_text(
         "The board is full: it has room for 48 cards."
     )
-    await expect(board.page.get_by_label("New card")).to_have_value("One too many")
+    await expect(board.pane.root.get_by_label("New card")).to_have_value("One too many")
     await board.press("Card 7", "Remove")
-    await board.page.get_by_role("button", name="Add", exact=True).click()
+    await board.pane.press("Add")
     await board.expect_cards(todo=["One too many"])
     write_board(server, {})
 
@@ -312,7 +306,7 @@ async def test_board_fits_a_phone_and_every_control_has_a_name(
     board = await DemoBoard.open(browsing, server, "Ada")
     await board.page.set_viewport_size({"width": 360, "height": 740})
     assert await board.page.evaluate("document.documentElement.scrollWidth") == 360
-    outline = await board.page.locator(".cards").aria_snapshot()
+    outline = await board.pane.root.locator(".cards").aria_snapshot()
     for line in outline.splitlines():
         control = line.strip().removeprefix("- ").split(":")[0]
         if control.split(" ")[0] in ("button", "textbox", "listitem"):

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Request, WebSocket, expect
 
 from support.api import unique
 from support.browser import Browsing
-from support.demo import DemoWindow
+from support.demo import DemoPane, open_panes
 from support.server import RunningServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -30,8 +30,7 @@ async def browsing(chromium: Browser) -> AsyncIterator[Browsing]:
 
 
 async def test_demo_runs_under_its_policy(secure_server: RunningServer, browsing: Browsing) -> None:
-    first = await DemoWindow.open(browsing, secure_server, "Ada")
-    second = await DemoWindow.open(browsing, secure_server, "Ben")
+    first, second = await open_panes(browsing, secure_server)
     await expect(first.connection).to_have_text("Connected · WebSocket")
     await first.colour("accent").fill("#123456")
     await expect(second.colour("accent")).to_have_value("#123456")
@@ -58,7 +57,7 @@ async def test_no_token_stands_in_any_url(
     async with page.expect_response("**/demo/token*") as answering:
         await page.goto(f"{secure_server.url}/demo")
     tokens.append((await (await answering.value).json())["token"])
-    await DemoWindow(page).expect_open()
+    await DemoPane(page).expect_open()
     assert any("/Events" in url or url.startswith("wss:") for url in urls), urls
     assert [url for url in urls for token in tokens if token.rpartition(".")[2] in url] == []
 

@@ -241,6 +241,34 @@ class TestDeltas:
             assert (await events.next()).data == {"at": 7}
             await scene.is_quiet(players)
 
+    @pytest.mark.parametrize("is_before", [True, False], ids=["before", "after"])
+    async def test_what_cannot_be_made_around_the_reply_is_resumed_too(
+        self, is_before: bool
+    ) -> None:
+        async with peer() as server, connect(server.url, token="t", backoff_initial=0.01) as client:
+            scene, players, replica = await _scene(server, client)
+            for revision in range(10, 50, 10):
+                since = revision - 9 if revision > 10 else 2
+                await scene.send(revision, delta("a", revision, 9))
+                # It comes while the request is under way, or right after the reply.
+                other = delta("b", revision + 1, 9)
+                assert (await scene.connection.receive())["revision"] == str(since)
+                a = {"kind": "updated", **item("a", revision)}
+                ok = {"map": header(revision), "changes": [a], "more_since": None}
+                if is_before:
+                    await scene.send(revision + 1, other)
+                await scene.connection.ok(**ok)
+                if not is_before:
+                    await scene.send(revision + 1, other)
+                b = {"kind": "updated", **item("b", revision + 1)}
+                if is_before:
+                    await scene.resumes(since, a, b, to=revision + 1)
+                else:
+                    await scene.resumes(revision, b, to=revision + 1)
+                await scene.is_quiet(players)
+                assert data(replica) == {"a": revision, "b": revision + 1}
+            assert replica.repairs == 8
+
     async def test_they_wait_for_own_writes_as_other_events_do(self) -> None:
         """After a break an event may come before the reply to an own write."""
         async with peer() as server:

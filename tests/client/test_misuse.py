@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -219,3 +220,49 @@ class TestArguments:
 
 def test_all_that_is_raised_on_purpose_is_one_family() -> None:
     assert issubclass(UsageError, SynclineError)
+
+
+UNSENDABLE: dict[str, Callable[[Any, Any], Any]] = {
+    "ttl cannot be sent: inf": lambda document, cards: document.set({}, ttl=math.inf),
+    "ttl cannot be sent: nan": lambda document, cards: cards.set("a", {}, ttl=math.nan),
+    "ttl cannot be sent: the integer": lambda document, cards: document.set_ttl(10**30),
+    "if_match cannot be sent: -inf": lambda document, cards: document.set({}, if_match=-math.inf),
+    "key cannot be sent: it has half": lambda document, cards: cards.get("card \ud83c"),
+    "from cannot be sent: it has half": lambda document, cards: cards.page("card \ud83c"),
+}
+
+
+@pytest.mark.parametrize("transport", ["websocket", "rest"])
+async def test_values_that_no_request_can_have_are_refused_and_break_no_connection(
+    server: RunningServer, transport: Literal["websocket", "rest"]
+) -> None:
+    async with connect(server.url, token=server.token("alice"), transport=transport) as client:
+        document = await client.document(data={"n": 1})
+        cards = await client.map()
+        for reason, use in UNSENDABLE.items():
+            with pytest.raises(InvalidRequest, match=reason):
+                await use(document, cards)
+        assert document.data == {"n": 1}
+        assert document.date_expires is None
+        assert client.state == "connected"
+
+
+async def test_a_mutator_that_changes_its_copy_and_returns_none_is_warned_of(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    document = await client.document(data={"tags": []})
+    cards = await client.map()
+    await cards.set("a", {"n": 1})
+    await document.mutate(lambda data: data["tags"].append("new"))
+    await cards.mutate("a", lambda data: (data or {}).update(n=2))
+    assert await document.mutate(lambda data: None) == {"tags": []}
+    assert [each.message[-27:] for each in caplog.records] == ["return the data to write it"] * 2
+
+
+async def test_a_batch_takes_nothing_after_its_block(client: Client) -> None:
+    cards = await client.map()
+    async with cards.batch() as batch:
+        batch.set("a", {})
+    with pytest.raises(UsageError, match="the block of this batch has ended"):
+        batch.set("b", {})
+    assert await cards.get("b") is None

@@ -229,12 +229,14 @@ test("an error is shown, rejects writes, and ends when the object can be opened"
 test("an invalid name is an error, and no name is none", async (t) => {
   const store = storeOf(connect(t, server));
   assert.ok((await seen(store.document("\ud800"), has("error"))).error instanceof SynclineError);
-  const idle = store.document(null, { initial: { a: 1 } });
-  idle.subscribe(() => {})();
-  assert.deepEqual(idle.getSnapshot(), {
-    status: "idle", data: undefined, error: null, removal: null,
-  });
-  await assert.rejects(idle.methods.update({}), TypeError);
+  for (const name of [null, undefined, ""]) {
+    const idle = store.document(name, { initial: { a: 1 } });
+    idle.subscribe(() => {})();
+    assert.deepEqual(idle.getSnapshot(), {
+      status: "idle", data: undefined, error: null, removal: null,
+    });
+    await assert.rejects(idle.methods.update({}), TypeError);
+  }
 });
 
 test("initial data is shown while the document is loading only", async (t) => {

@@ -34,10 +34,10 @@ export function freshName(t) {
 /** Fails a test that would wait without end. */
 const WAIT_LIMIT = 20_000;
 
-function inTime(what, promise) {
+function inTime(what, promise, limit = WAIT_LIMIT) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`waited in vain for ${what}`)), WAIT_LIMIT).unref();
+    timer = setTimeout(() => reject(new Error(`waited in vain for ${what}`)), limit).unref();
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
@@ -95,11 +95,13 @@ export function whenState(client, state) {
 }
 
 /** Resolved when `condition` holds, which is asked again and again; it may be async. */
-export function until(condition) {
+export function until(condition, limit = WAIT_LIMIT) {
+  let isOver = false;
   const found = (async () => {
-    while (!(await condition())) await new Promise(setImmediate);
+    while (!(await condition()) && !isOver) await new Promise(setImmediate);
   })();
-  return inTime(String(condition), found);
+  // Without that, the loop would keep the process of a failed test busy, and alive.
+  return inTime(String(condition), found, limit).finally(() => (isOver = true));
 }
 
 /** The error that a promise is rejected with. */

@@ -171,6 +171,12 @@ test("its types fit its names, and refuse wrong programs", async (t) => {
   );
 });
 
+test("a command without a program is refused", async () => {
+  for (const command of ["", []]) {
+    await assert.rejects(testing.startServer({ command }), { message: "command names no program" });
+  }
+});
+
 test("the package has its modules and types, in the version of the client", async () => {
   const directory = join(root, "clients/testing");
   const read = async (path) => JSON.parse(await readFile(join(root, path), "utf8"));

@@ -22,7 +22,7 @@ identities = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_s
 @given(identities.filter(lambda identity: not is_reserved(identity)), st.integers(1, 86_400))
 def test_every_token_is_read_as_it_was_made(identity: str, ttl: int) -> None:
     now = int(time.time())
-    check(identity, ttl)
+    check(identity, ttl, "default")
     token = mint(ACCOUNT, (KEY, SECRET), identity, ttl=ttl, service="default", now=now)
 
     claims = jwt.decode(token, SECRET, algorithms=["HS256"], options={"verify_exp": False})
@@ -41,6 +41,6 @@ def test_every_token_is_read_as_it_was_made(identity: str, ttl: int) -> None:
 def test_what_a_server_would_refuse_is_refused_before() -> None:
     for identity, ttl in (("", 1), ("a" * 257, 1), ("SYSTEM", 1), ("a", 0)):
         with pytest.raises(ValueError):
-            check(identity, ttl)
+            check(identity, ttl, "default")
     with pytest.raises(ValueError, match="24 h"):
-        check("a", TOKEN_LIFE_LIMIT + 1)
+        check("a", TOKEN_LIFE_LIMIT + 1, "default")

@@ -10,6 +10,7 @@ import syncline
 from support.privileges import documented_rules
 from support.server import StartServer
 from support.store import WAIT_LIMIT, Store
+from support.stream import stream_at
 from syncline_server.storage.redis.connection import Connection
 
 PREFIX = "limited:"
@@ -68,3 +69,26 @@ async def test_the_documented_rights_are_all_that_a_server_needs(
     stored = [key.decode() for key in await admin.execute("KEYS", f"*{PREFIX}*")]
     assert stored and all(key.startswith(PREFIX + "{") for key in stored)
     await admin.execute("ACL", "DELUSER", "limited")
+
+
+async def test_a_tail_needs_one_right_more(
+    fresh_server: StartServer, store: Store, admin: Connection
+) -> None:
+    rules = [rule.replace("{", "looker:{") for rule in documented_rules()]
+    await admin.execute("ACL", "SETUSER", "looker", "on", ">pw", *rules)
+    url = store.url.replace("unix://", "unix://looker:pw@")
+    server = await asyncio.to_thread(fresh_server, "--redis-url", url, "--redis-prefix", "looker:")
+    events = f"{server.url}/v1/Events?Type=documents"
+    async with stream_at(events, login=server.basic) as refused:
+        assert refused.response.status_code == 403
+    await admin.execute("ACL", "SETUSER", "looker", "+psubscribe")
+    async with (
+        stream_at(events, login=server.basic) as tail,
+        syncline.connect(server.url, token=server.token("alice")) as client,
+    ):
+        assert (await tail.next()).name == "open"
+        board = await client.map("board")
+        await board.set("card", {"n": 1})
+        document = await client.document("prefs", data={"n": 0})
+        await document.set({"n": 1})
+        assert (await tail.next()).data["document"]["data"] == {"n": 1}

@@ -10,6 +10,9 @@ from pathlib import Path
 __all__ = [
     "BATCH_HALF_APPLIED",
     "CONDITION_IGNORED",
+    "DELTA_BASES_SKIPPED",
+    "DELTAS_OF_OTHER_DATA",
+    "DELTAS_UNLIKE_DIGEST",
     "EVENTS_OUT_OF_ORDER",
     "EVENT_BEFORE_REPLY",
     "EVENT_DROPPED_FOR_ONE",
@@ -125,3 +128,44 @@ PART_NOT_NARROWED = Defect(
     ],
 )
 """A subscriber of a part receives all of a batch that has an item of the part."""
+
+
+def _wrong_bases(delta: str) -> Defect:
+    """`delta`: what each base returns as the delta to `data`."""
+    return Defect(
+        "delta_bases.py",
+        [
+            (
+                "class DeltaBases:",
+                "class WrongBase(Base):\n"
+                "    def delta_to(self, data):\n"
+                "        right = super().delta_to(data)\n"
+                "        other = Base(self.data, lambda _: None)\n"
+                "        wrong = other.delta_to(data.replace(b'\"w\":', b'\"w\":1'))\n"
+                f"        return {delta}\n\n\n"
+                "class DeltaBases:",
+            ),
+            ("base = Base(", "base = WrongBase("),
+        ],
+    )
+
+
+DELTAS_OF_OTHER_DATA = _wrong_bases("wrong")
+"""Deltas, and their digests, are of data that nobody wrote."""
+
+DELTAS_UNLIKE_DIGEST = _wrong_bases(
+    "right and wrong and type(right)(wrong.operations, right.digest)"
+)
+"""Deltas lead to data that nobody wrote, and their digests are of the right data."""
+
+DELTA_BASES_SKIPPED = Defect(
+    "delta_bases.py",
+    [
+        ("and state.base in (None, known.revision)", "and True"),
+        (
+            "self.remember_base(event.sid, state.revision,",
+            "state.revision % 2 and self.remember_base(event.sid, state.revision,",
+        ),
+    ],
+)
+"""Every other state is not kept: the next delta begins from an older one than subscribers have."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, expect
 
 from .browser import Browsing
 from .collections import CollectionsApi
-from .demo import DemoWindow
+from .demo import DemoPane, open_panes
 from .proxy import Proxy
 from .server import RunningServer
 
@@ -46,31 +46,52 @@ def read_board(server: RunningServer) -> dict[str, list[str]]:
 
 
 class DemoBoard:
-    """The board in one window with the demo.
+    """The board in one pane of a window with the demo.
 
     Attributes:
+        pane: the pane.
         page: the page of Playwright.
     """
 
-    def __init__(self, page: Page) -> None:
-        self.page = page
+    def __init__(self, pane: DemoPane) -> None:
+        self.pane = pane
+        self.page = pane.page
 
     @classmethod
     async def open(cls, browsing: Browsing, server: RunningServer | Proxy, name: str) -> DemoBoard:
-        """Open a window and wait for its board."""
-        window = await DemoWindow.open(browsing, server, name)
-        await expect(window.page.locator("#board")).to_have_attribute("data-state", "open")
-        return cls(window.page)
+        """Open a window and wait for the board of its left pane."""
+        board = cls(await DemoPane.open(browsing, server, name))
+        await board.expect_open()
+        return board
+
+    @classmethod
+    async def open_two(
+        cls, browsing: Browsing, server: RunningServer | Proxy
+    ) -> tuple[DemoBoard, DemoBoard]:
+        """Open a window and wait for the boards of its two panes, those of Ada and Ben."""
+        left, right = [cls(pane) for pane in await open_panes(browsing, server)]
+        for board in (left, right):
+            await board.expect_open()
+        return left, right
+
+    async def expect_open(self) -> None:
+        """Wait until the board is open."""
+        await expect(self.pane.find("board")).to_have_attribute("data-state", "open")
+
+    @property
+    def tasks(self) -> Locator:
+        """The cards."""
+        return self.pane.root.locator(".task")
 
     @property
     def connection(self) -> Locator:
         """The text that shows the state of the connection."""
-        return self.page.locator("#connection")
+        return self.pane.connection
 
     @property
     def dialog(self) -> Locator:
         """The dialog in which a card is edited."""
-        return self.page.get_by_role("dialog")
+        return self.pane.root.get_by_role("dialog")
 
     @property
     def problem(self) -> Locator:
@@ -79,12 +100,12 @@ class DemoBoard:
 
     def column(self, name: str) -> Locator:
         """A column: `todo`, `doing` or `done`."""
-        return self.page.locator(f"[data-column={name}]")
+        return self.pane.root.locator(f"[data-column={name}]")
 
     def card(self, text: str) -> Locator:
         """The card with a text."""
         shown = self.page.locator(".task-text").get_by_text(text, exact=True)
-        return self.page.locator(".task").filter(has=shown)
+        return self.tasks.filter(has=shown)
 
     async def press(self, text: str, button: str) -> None:
         """Press a button of a card."""
@@ -92,8 +113,8 @@ class DemoBoard:
 
     async def add(self, text: str) -> None:
         """Add a card."""
-        await self.page.get_by_label("New card").fill(text)
-        await self.page.get_by_role("button", name="Add", exact=True).click()
+        await self.pane.root.get_by_label("New card").fill(text)
+        await self.pane.press("Add")
 
     async def edit(self, text: str, other: str) -> None:
         """Open a card in the dialog, and save another text."""
@@ -107,6 +128,10 @@ class DemoBoard:
 
     async def expect_cards(self, **columns: list[str]) -> None:
         """Wait until these columns have these cards, in this order, and all writes are settled."""
+        await self.expect_shown(**columns)
+        await expect(self.pane.root.locator(".task.pending")).to_have_count(0)
+
+    async def expect_shown(self, **columns: list[str]) -> None:
+        """Wait until these columns show these cards, in this order, written or not."""
         for name, texts in columns.items():
             await expect(self.column(name).locator(".task-text")).to_have_text(texts)
-        await expect(self.page.locator(".task.pending")).to_have_count(0)

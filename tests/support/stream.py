@@ -15,7 +15,7 @@ import orjson
 from support.server import RunningServer
 from support.socket import WAIT
 
-__all__ = ["EventStream", "StreamEvent", "event_stream", "events_url"]
+__all__ = ["EventStream", "StreamEvent", "event_stream", "events_url", "stream_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +88,28 @@ async def event_stream(
     `query`: as in a URL, with its question mark.
     `token` None uses Basic credentials: `login`, or else the account. "" sends no credentials.
     """
+    url = events_url(server, address, service, plural) + query
+    given = login or server.basic if token is None else None
+    async with stream_at(url, login=given, token=token, last_event_id=last_event_id) as stream:
+        yield stream
+
+
+@asynccontextmanager
+async def stream_at(
+    url: str,
+    *,
+    login: tuple[str, str] | None = None,
+    token: str | None = None,
+    last_event_id: str | None = None,
+) -> AsyncIterator[EventStream]:
+    """Open the event stream at `url`, with Basic credentials or a token."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     if last_event_id is not None:
         headers["Last-Event-ID"] = last_event_id
     async with (
         # Skip loading certificates, which takes time: the server has no TLS.
-        httpx2.AsyncClient(
-            auth=login or server.basic if token is None else None, timeout=WAIT, verify=False
-        ) as http,
-        http.stream(
-            "GET", events_url(server, address, service, plural) + query, headers=headers
-        ) as response,
+        httpx2.AsyncClient(auth=login, timeout=WAIT, verify=False) as http,
+        http.stream("GET", url, headers=headers) as response,
     ):
         yield EventStream(response, _lines(response))
 

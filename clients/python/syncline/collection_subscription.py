@@ -61,6 +61,7 @@ class CollectionSubscription:
         mutations: the `mutate` calls of each item, by key; an entry lives while one runs.
         since: revision up to which all changes of the needed part have come (rule C23).
         has_deltas: True if the collection was opened with deltas.
+        repairs: how often changes were requested again because a delta could not be used (C33).
     """
 
     def __init__(self, type_: CollectionType, header: Header, part: Part, queue_bound: int) -> None:
@@ -80,10 +81,12 @@ class CollectionSubscription:
         self.mutations: WeakValueDictionary[Any, MutationQueue] = WeakValueDictionary()
         self.on_lost: Callable[[], None] = lambda: None
         self.has_deltas = False
+        self.repairs = 0
         self._deltas = ItemDeltas()
         self._part = part  # what the server sends
         self._needed = part  # what the listeners need
         self._is_behind = False
+        self._losses = 0
         self._last_expiry = header  # the header with the expiry that was announced last
         # The newest change of each item that came after `since` while it cannot move, so that it is
         # not announced twice.
@@ -144,6 +147,7 @@ class CollectionSubscription:
 
     def reply_missed(self) -> None:
         """Ask again: the reply may have had changes, and the server may send another part."""
+        self._losses += 1
         self._is_behind = True
         self.on_lost()
 
@@ -151,9 +155,13 @@ class CollectionSubscription:
         """Members of the `open` that catches up, and what processes its reply (rule C11)."""
         part = self._needed
         deltas = replica_of(self.handles, part) is not None
+        losses = self._losses
 
         def receive(ok: JsonObject) -> None:
-            self._part, self._is_behind, self.has_deltas = part, False, deltas
+            self._part, self.has_deltas = part, deltas
+            # Events come while the server reads what changed. One that was lost then may be newer
+            # than this reply: the next `open` brings it.
+            self._is_behind = self._losses != losses
             self._resume(ok)
 
         members: JsonObject = {"revision": str(self.since), "items": False}
@@ -226,6 +234,7 @@ class CollectionSubscription:
                 except (KeyError, Inapplicable) as error:
                     # The event of an own write comes without data, and others as deltas. The client
                     # cannot make the data: a resume brings it (rule C33).
+                    self.repairs += 1
                     logger.info("changes of %s are requested again: %s", self.sid, error)
                     return self.reply_missed()
                 # A write of an item may have set the expiry of the whole.

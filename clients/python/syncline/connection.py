@@ -29,6 +29,7 @@ from .events import ConnectionState
 from .options import Options, Server
 from .pause import Pause
 from .refusals import retry_pause
+from .request_members import check_members
 from .timing import within
 from .token import TokenSource
 from .transport import ClientEventHandler, Interrupted, Limits, Receive
@@ -123,6 +124,7 @@ class Connection:
             Unavailable: too many requests wait for their replies.
             RequestTimeout: no reply in time, including the wait for a connection; or the
                 connection broke and came back too late to send the request again.
+            InvalidRequest: a member cannot be sent.
             UsageError: the client belongs to another event loop.
             SynclineError: the client is closed or permanently disconnected.
         """
@@ -137,6 +139,7 @@ class Connection:
             for name, value in members.items()
             if value is not None or name in _NAMED_BY_NULL
         }
+        check_members(given)
         request = {"do": do, **given}
         seconds = self._options.request_timeout
         options = self._options

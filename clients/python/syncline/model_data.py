@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Mapping
 from typing import Any, Generic, cast
 
 import orjson
 
 from .encoding import encode_data
+from .errors import RequestError
 from .header import JsonObject
 from .item import Item
 from .models.codec import ModelCodec, codec_of
@@ -17,6 +19,8 @@ from .snapshot import Snapshot
 from .type_variables import K, T
 
 __all__ = ["ModelData"]
+
+logger = logging.getLogger("syncline")
 
 
 class ModelData(Generic[T]):
@@ -86,10 +90,33 @@ class ModelData(Generic[T]):
             ModelMismatch: the stored data does not fit the model.
             InvalidRequest, TooLarge: as in `encode`.
         """
-        data = fn(None if stored is None else self.decode(stored))
+        passed = None if stored is None else self.decode(stored)
+        data = fn(passed)
         if inspect.isawaitable(data):
             data = await data
-        return None if data is None else self.encode_over(data, stored, limit)
+        return self.encode_result(data, passed, stored, limit)
+
+    def encode_result(
+        self, data: T | None, passed: T | None, stored: bytes | None, limit: int | None
+    ) -> bytes | None:
+        """Encode what the function of a `mutate` returned; None if nothing is to be written.
+
+        Args:
+            data: what it returned.
+            passed: what it was called with, decoded from `stored`.
+
+        Raises:
+            InvalidRequest, TooLarge: as in `encode`.
+        """
+        if data is not None:
+            return self.encode_over(data, stored, limit)
+        if passed is not None and stored is not None and self._differs(passed, stored):
+            # Allowed, but far more often a `return` was forgotten.
+            logger.warning(
+                "the function of mutate changed its copy of the data and returned None: nothing is"
+                " written; return the data to write it"
+            )
+        return None
 
     def encode_over(self, data: T, stored: bytes | None, limit: int | None) -> bytes:
         """Encode what replaces `stored`; fields of it that the model does not have are kept.
@@ -108,3 +135,10 @@ class ModelData(Generic[T]):
     def item(self, item: Item[Any, K]) -> Item[T, K]:
         """Give an item the data of the model."""
         return item if self.codec is None else item.with_codec(self.codec)
+
+    def _differs(self, data: T, stored: bytes) -> bool:
+        before = self.encode(self.decode(stored), None)
+        try:
+            return self.encode(data, None) != before
+        except RequestError:
+            return True

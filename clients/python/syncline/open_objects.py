@@ -222,9 +222,14 @@ class OpenObjects:
 
     def _find(self, sid: str) -> None:
         """Fetch what is missing, with at most one task per object."""
-        if sid not in self._finding:
+        # A task that has ended in this turn of the loop is still there, and looks no more.
+        if sid not in self._finding or self._finding[sid].done():
             self._finding[sid] = task = asyncio.create_task(self._resubscribe(sid))
-            task.add_done_callback(lambda _: self._finding.pop(sid))
+            task.add_done_callback(partial(self._found, sid))
+
+    def _found(self, sid: str, task: asyncio.Task[None]) -> None:
+        if self._finding.get(sid) is task:
+            del self._finding[sid]
 
     def _removed(self, subscription: ObjectState, removal: Removal, may_be_early: bool) -> None:
         if self._subscriptions.get(subscription.sid) is subscription:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from .proxies import ProxyChoice, check_proxy
 
-__all__ = ["Options", "Server", "TransportChoice"]
+__all__ = ["Options", "Server", "TransportChoice", "check_positive"]
 
 TransportChoice = Literal["auto", "websocket", "rest"]
 
@@ -50,8 +50,15 @@ class Options:
         check_proxy(self.proxy)
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name not in _NO_NUMBERS and not value > 0:
-                raise ValueError(f"{field.name} must be greater than 0, not {value!r}")
+            if field.name not in _NO_NUMBERS:
+                check_positive(field.name, value)
+
+
+def check_positive(name: str, value: object) -> None:
+    """Raise `ValueError` if the value of an option is no number greater than 0."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not value > 0:  # type: ignore[operator]
+        raise ValueError(f"{name} must be greater than 0, not {value!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,8 @@ class Server:
             ValueError: the scheme is not `http`, `https`, `ws` or `wss`; the URL has no host; or
                 it has a query, a fragment or credentials.
         """
+        if not isinstance(url, str):
+            raise ValueError(f"the server's URL must be a str, not {type(url).__name__}")
         parts = urlsplit(url)
         # `parts.port` raises ValueError for a port that is not a number from 0 to 65535.
         if parts.scheme not in _SCHEMES or not parts.hostname or parts.port == 0:

@@ -132,6 +132,14 @@ class Replica(Defaulted, CollectionCallbacks[T, K], Mapping[K, Item[T, K]], Show
         """True while the replica has all items. False until they are read, and after a reset."""
         return self._items.complete
 
+    @property
+    def repairs(self) -> int:
+        """How often changes were requested again because a delta of the server could not be used.
+
+        Each costs a round trip, and nothing else. Many of them point to a defect.
+        """
+        return self._subscription.repairs
+
     async def ready(self) -> None:
         """Wait until all items are read, for the first time or after a reset.
 

@@ -33,6 +33,7 @@ const READY = /^Syncline \S+ is ready at (http:\/\/\S+)$/m;
 /** @param {import("./index.js").StartOptions} [options] */
 export async function startServer({ command, args = [], timeout = START_TIMEOUT } = {}) {
   const [program, ...first] = typeof command === "string" ? split(command) : (command ?? findCommand());
+  if (!program) throw new TypeError("command names no program");
   const directory = await mkdtemp(join(tmpdir(), "syncline-test-"));
   const server = new Server(directory, [program, ...first, "serve", ...OPTIONS, ...args]);
   try {

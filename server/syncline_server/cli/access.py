@@ -17,7 +17,15 @@ from syncline_server.config.credentials import Credentials, find_credentials
 from syncline_server.config.settings import Settings
 from syncline_server.config.urls import is_loopback
 
-__all__ = ["DEFAULT_IDENTITY", "Access", "resolve", "resolve_account", "resolve_owner"]
+__all__ = [
+    "DEFAULT_IDENTITY",
+    "Access",
+    "resolve",
+    "resolve_account",
+    "resolve_if_known",
+    "resolve_owner",
+    "resolve_services",
+]
 
 TOKEN_LIFE = 600
 """Lifetime in seconds of a token that is made here; long commands make new ones."""
@@ -35,7 +43,7 @@ class Access:
         url: base URL of the server.
         service: SID or unique name.
         token: returns an access token: the user's own, or a new one. None if `basic` is set.
-        basic: user and password; None if `token` is set.
+        basic: user and password; None if `token` is set. For `syncline status` both may be None.
         tls: verifies the server's certificate; None trusts the authorities that the system trusts.
     """
 
@@ -44,6 +52,11 @@ class Access:
     token: Callable[[], str] | None = None
     basic: tuple[str, str] | None = None
     tls: SSLContext | None = None
+
+    @property
+    def has_login(self) -> bool:
+        """True if there are credentials."""
+        return self.token is not None or self.basic is not None
 
     @property
     def authorization(self) -> str:
@@ -132,7 +145,28 @@ def resolve_account(
     )
 
 
-def resolve_owner(url: str, data_dir: Path | None, environ: Mapping[str, str]) -> Access:
+def resolve_services(url: str, data_dir: Path | None, environ: Mapping[str, str]) -> Access:
+    """The Basic login of the account or of an API key; arguments and errors as in `resolve`."""
+    return resolve_account(
+        url, token=None, identity=None, service=None, data_dir=data_dir, environ=environ
+    )
+
+
+def resolve_if_known(url: str, data_dir: Path | None, environ: Mapping[str, str]) -> Access:
+    """As `resolve_services`, or an `Access` without a login if there are no credentials."""
+    try:
+        return resolve_services(url, data_dir, environ)
+    except click.UsageError:
+        return Access(url=url, service="default")
+
+
+def resolve_owner(
+    url: str,
+    data_dir: Path | None,
+    environ: Mapping[str, str],
+    *,
+    service: str | None = None,
+) -> Access:
     """The account's Basic login: only the account may manage API keys. Arguments as in `resolve`.
 
     Raises:
@@ -140,14 +174,15 @@ def resolve_owner(url: str, data_dir: Path | None, environ: Mapping[str, str]) -
     """
     account, auth_token = (environ.get(name) for name in _ACCOUNT_VARIABLES)
     if account and auth_token:
-        return Access(url=url, service="default", basic=(account, auth_token))
+        return Access(url=url, service=service or "default", basic=(account, auth_token))
     stored = _stored_credentials(url, data_dir)
     if stored is None:
         raise click.UsageError(
             "this command needs the account's own login: set SYNCLINE_ACCOUNT_SID and "
             "SYNCLINE_AUTH_TOKEN, or give a local server's data directory with --data-dir."
         )
-    return Access(url=url, service="default", basic=(stored.account_sid, stored.auth_token))
+    login = stored.account_sid, stored.auth_token
+    return Access(url=url, service=service or "default", basic=login)
 
 
 def _minter(credentials: Credentials, identity: str, service: str) -> Callable[[], str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +39,8 @@ def http_client(
     """
 
     def authorize(request: httpx2.Request) -> httpx2.Request:
-        request.headers["Authorization"] = access.authorization
+        if access.has_login:
+            request.headers["Authorization"] = access.authorization
         return request
 
     with make_client(
@@ -73,19 +74,19 @@ class Collection:
         self._key = key
 
     def pages(
-        self, size: int, options: Mapping[str, str] | None = None
+        self, size: int, options: Mapping[str, str | Sequence[str]] | None = None
     ) -> Iterator[list[JsonObject]]:
         """All resources in pages of `size`, or of fewer if the server limits the page size.
 
         `options`: further parameters of the query.
         """
-        query: Mapping[str, str] | None = {"PageSize": str(size), **(options or {})}
+        query: Mapping[str, str | Sequence[str]] | None = {"PageSize": str(size), **(options or {})}
         while query is not None:
             page = self.page(query)
             yield page.items
             query = page.next
 
-    def page(self, query: Mapping[str, str]) -> Page:
+    def page(self, query: Mapping[str, str | Sequence[str]]) -> Page:
         """Fetch one page of the listing; `query` is that of `Page.next`, or the first one."""
         page = _parsed(self._call("GET", self._path, params=query))
         try:

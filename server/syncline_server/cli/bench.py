@@ -18,6 +18,7 @@ from syncline_tools.benchmark.socket import Place
 
 from .access import Access
 from .access_options import with_access
+from .help import Command
 
 __all__ = ["bench"]
 
@@ -26,6 +27,8 @@ SPARE_FILES = 64
 
 
 @click.command(
+    cls=Command,
+    prints=False,
     epilog="""\b
 Exit status:
   0    the measurement is complete
@@ -33,7 +36,7 @@ Exit status:
   2    wrong usage, or no credentials
   3    no connection, or the connection was lost
   130  interrupted by Ctrl-C
-"""
+""",
 )
 @click.option(
     "--subscribers", type=click.IntRange(1, 100_000), default=200, help="Clients that subscribe."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,8 +16,10 @@ from rich.text import Text
 from syncline_server.config.credentials import FILE_NAME, find_credentials
 from syncline_server.config.settings import Settings
 
+from .help import Group
 from .options import setting_options
 from .output import show_line
+from .output_format import output_format, output_option
 from .setting_groups import GroupedCommand, grouped_settings
 
 __all__ = ["config"]
@@ -33,7 +34,7 @@ _SOURCES = {
 MASK = "********"
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Check or show the settings of a server, without starting it.
 
@@ -51,7 +52,7 @@ def check(**values: Any) -> None:
     click.echo("The settings are valid.")
 
 
-@config.command(cls=GroupedCommand, params=setting_options())
+@config.command(cls=GroupedCommand, params=[*setting_options(), output_option()])
 @click.pass_context
 def show(context: click.Context, /, **values: Any) -> None:
     """Show each setting, its value and where it comes from; secrets are masked.
@@ -64,7 +65,7 @@ def show(context: click.Context, /, **values: Any) -> None:
         for title, names in grouped_settings()
         for name in names
     ] + [("Credentials", *row) for row in _credentials(settings.data_dir)]
-    if sys.stdout.isatty():
+    if output_format() == "table":
         Console().print(_table(rows))
         return
     for _, name, value, source in rows:

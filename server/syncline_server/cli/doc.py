@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from syncline import JsonObject
@@ -9,20 +11,32 @@ from syncline.encoding import encode, pointer_to
 
 from .access import Access
 from .access_options import with_access
-from .options import EXIT_STATUSES, page_size_option
+from .help import Group
+from .item_commands import NEGATIVE_NUMBERS
+from .listings import limit_option, limited, prefix_option, with_prefix
+from .options import page_size_option
 from .output import show_document, show_documents, show_removal
-from .parameters import Address, JsonData, check_set
+from .parameters import Address, JsonData, Number, PatchData, check_set
+from .patch import Patch
+from .questions import confirm, yes_option
 from .rest import open_documents
-from .watch import watch_document
+from .watch import full_option, watch_document
 
 __all__ = ["doc"]
 
 
-@click.group(epilog=EXIT_STATUSES)
+@click.group(
+    cls=Group,
+    examples=(
+        """syncline doc set lobby '{"players": 1}'""",
+        "syncline doc increment lobby players",
+        """syncline doc patch lobby '[{"op": "remove", "path": "/map"}]'""",
+        "syncline doc ls --prefix game/ --limit 20 -o table",
+        "syncline doc watch lobby",
+    ),
+)
 def doc() -> None:
     """Read, write and watch the documents of any server.
-
-    On a terminal the output is formatted; in a pipe it is one JSON object a line.
 
     Credentials are the first of these that are set: --token; the variables SYNCLINE_ACCOUNT_SID
     with SYNCLINE_API_KEY_SID and SYNCLINE_API_KEY_SECRET, which sign a short-lived token;
@@ -109,29 +123,97 @@ def update(
 
 @doc.command()
 @name_argument
+@click.argument("patch", type=PatchData(), metavar="JSON")
+@ttl_option
 @if_match_option
 @with_access
-def rm(access: Access, name: str, if_match: str | None) -> None:
+def patch(
+    access: Access,
+    name: str,
+    *,
+    patch: JsonObject | list[Any],
+    ttl: int | None,
+    if_match: str | None,
+) -> None:
+    """Apply a patch to the newest data.
+
+    JSON is an object, a merge patch (RFC 7396: null removes a key), or an array, a JSON patch (RFC
+    6902); "-" reads it from stdin, "@FILE" from a file.
+    """
+    with open_documents(access) as documents:
+        show_document(documents.patch(name, Patch.of(patch), ttl, if_match))
+
+
+@doc.command(context_settings=NEGATIVE_NUMBERS)
+@name_argument
+@click.argument("place", metavar="MEMBER")
+@click.argument("by", type=Number(), default=1)
+@ttl_option
+@with_access
+def increment(access: Access, name: str, *, place: str, by: int | float, ttl: int | None) -> None:
+    """Add BY to a number, without a conflict with other writers.
+
+    MEMBER is a top-level key, or a JSON pointer such as /teams/0/score. A missing number counts as
+    0.
+    """
+    with open_documents(access) as documents:
+        show_document(documents.patch(name, Patch.increment(place, by), ttl))
+
+
+@doc.command()
+@name_argument
+@click.argument("seconds", type=int)
+@with_access
+def ttl(access: Access, name: str, seconds: int) -> None:
+    """Set when a document expires: after SECONDS, or never (0)."""
+    with open_documents(access) as documents:
+        show_document(documents.set(name, None, seconds, None))
+
+
+@doc.command()
+@click.argument("name", type=Address(), required=False)
+@click.option("--data", type=JsonData(), default="{}", metavar="JSON", help='As JSON of "set".')
+@click.option("--ttl", type=int, help="Seconds until the document expires; 0 means never.")
+@with_access
+def create(access: Access, name: str | None, data: JsonObject, ttl: int | None) -> None:
+    """Create a document; refused if the name is taken. Without a name it has only its SID."""
+    with open_documents(access) as documents:
+        show_document(documents.create(name, encode(data), ttl))
+
+
+@doc.command()
+@name_argument
+@if_match_option
+@yes_option
+@with_access
+def rm(access: Access, name: str, if_match: str | None, yes: bool) -> None:
     """Remove a document for everyone."""
+    confirm(f"Remove the document {name} for everyone?", yes)
     with open_documents(access) as documents:
         documents.remove(name, if_match)
     show_removal(name)
 
 
 @doc.command()
+@prefix_option
+@limit_option
 @page_size_option
 @with_access
-def ls(access: Access, page_size: int) -> None:
-    """List all documents."""
+def ls(access: Access, prefix: str | None, limit: int | None, page_size: int) -> None:
+    """List documents, in the order of their SIDs."""
     with open_documents(access) as documents:
-        show_documents(documents.pages(page_size))
+        show_documents(limited(with_prefix(documents.pages(page_size), prefix), limit))
 
 
 @doc.command()
 @name_argument
+@full_option
 @with_access
-def watch(access: Access, name: str) -> None:
+def watch(access: Access, name: str, full: bool) -> None:
     """Print a document, then each change, until the document is removed or you press Ctrl-C.
+
+    A table has one line for each event, with what has changed; JSON and YAML have the whole
+    document in each event.
 
     If the connection is lost, the command reconnects and reports it on stderr.
     """
@@ -140,4 +222,4 @@ def watch(access: Access, name: str) -> None:
             "watch needs a token, or SYNCLINE_ACCOUNT_SID with SYNCLINE_API_KEY_SID and "
             "SYNCLINE_API_KEY_SECRET to make one."
         )
-    watch_document(access.url, access.token, name, access.tls)
+    watch_document(access.url, access.token, name, access.tls, full=full)

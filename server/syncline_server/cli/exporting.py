@@ -19,6 +19,7 @@ import click
 from .access import Access
 from .access_options import with_account_login
 from .export_lines import export_line
+from .help import Command
 from .object_rest import open_service
 from .options import page_size_option, retries_option
 from .output import show_counts
@@ -30,7 +31,7 @@ from .walk import Walk
 __all__ = ["export"]
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default="-")
 @page_size_option
 @retries_option

@@ -15,7 +15,11 @@ from syncline_server.config.validation import SettingError
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["Exit", "run_command", "printable"]
+__all__ = ["Declined", "Exit", "run_command", "printable"]
+
+
+class Declined(Exception):
+    """The user answered a question with no."""
 
 
 class Exit(IntEnum):
@@ -40,6 +44,8 @@ def run_command(command: Callable[[], int | None]) -> int:
         return _fail(Exit.USAGE, f"{error.format_message().rstrip('.')} (see {path} --help)")
     except SettingError as error:
         return _fail(Exit.USAGE, str(error))
+    except Declined:
+        return _fail(Exit.REFUSED, "nothing was changed")
     except click.Abort:
         return Exit.INTERRUPTED
     except Exception as error:

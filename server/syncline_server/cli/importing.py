@@ -24,6 +24,7 @@ from .access import Access
 from .access_options import with_account_login
 from .checkpoint import open_checkpoint
 from .failures import Exit
+from .help import Command
 from .object_rest import open_service
 from .options import page_size_option, retries_option
 from .output import show_counts
@@ -42,6 +43,7 @@ __all__ = ["import_"]
 
 @click.command(
     "import",
+    cls=Command,
     epilog="""\b
 Exit status:
   0    everything was copied, or existed already, or had expired

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
 
 import click
 import httpx2
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
 from syncline import JsonObject
 
 from .access import Access
 from .access_options import with_owner_login
 from .api import Collection, http_client
-from .failures import printable
-from .output import show_line, show_resource
+from .help import Group
+from .listings import limit_option, limited
+from .output import show_pages, show_resource
 from .parameters import KeySid
+from .questions import confirm, yes_option
 
 __all__ = ["keys"]
 
 PAGE_SIZE = 100
-
-SID_LENGTH = 34
 
 
 class Keys(Collection):
@@ -42,14 +37,20 @@ class Keys(Collection):
             "POST", self._path, data={**given, "LoginOnly": str(login_only).lower()}
         )
 
+    def get(self, sid: str) -> JsonObject:
+        """Fetch a key, without its secret."""
+        return self._resource("GET", self._path_of(sid))
+
     def revoke(self, sid: str) -> None:
         """Make a key permanently invalid."""
         self._call("DELETE", self._path_of(sid))
 
 
-@click.group()
+@click.group(cls=Group, examples=("syncline keys add --name back-end", "syncline keys list"))
 def keys() -> None:
-    """Add, list and revoke API keys; a change takes effect on every server within a second.
+    """Add, list and revoke API keys.
+
+    A change takes effect on every server within a second.
 
     The keys are stored in the Redis that the servers share, so you can rotate them without a
     restart: add a key, let your back end sign with it, and revoke the old key when the tokens that
@@ -76,26 +77,33 @@ def add(access: Access, name: str | None, login_only: bool) -> None:
 
 
 @keys.command("list")
+@limit_option
 @with_owner_login
-def list_(access: Access) -> None:
+def list_(access: Access, limit: int | None) -> None:
     """List the valid keys, including those in the server's configuration."""
     with _opened(access) as opened:
-        found = chain.from_iterable(opened.pages(PAGE_SIZE))
-        if sys.stdout.isatty():
-            Console().print(_table(found))
-        else:
-            for key in found:
-                show_line(key)
+        show_pages(_COLUMNS, limited(opened.pages(PAGE_SIZE), limit))
 
 
 @keys.command()
 @click.argument("sid", type=KeySid())
 @with_owner_login
-def revoke(access: Access, sid: str) -> None:
+def get(access: Access, sid: str) -> None:
+    """Print a key, without its secret."""
+    with _opened(access) as opened:
+        show_resource(opened.get(sid))
+
+
+@keys.command()
+@click.argument("sid", type=KeySid())
+@yes_option
+@with_owner_login
+def revoke(access: Access, sid: str, yes: bool) -> None:
     """Make a key permanently invalid, with the tokens it signed; close the connections that use it.
 
     You can also revoke a key of the server's configuration, although it is still listed there.
     """
+    confirm(f"Revoke {sid}, and all tokens that it signed?", yes)
     with _opened(access) as opened:
         opened.revoke(sid)
     show_resource({"revoked": sid})
@@ -107,15 +115,10 @@ def _opened(access: Access) -> Iterator[Keys]:
         yield Keys(http)
 
 
-def _table(found: Iterable[JsonObject]) -> Table:
-    table = Table(
-        Column("key", no_wrap=True, min_width=SID_LENGTH), "name", "for", "made", box=None
-    )
-    for key in found:
-        table.add_row(
-            Text(key["sid"], "bold"),
-            Text(printable(key["friendly_name"] or "–"), overflow="fold"),
-            Text("logins" if key["login_only"] else "logins, tokens"),
-            Text(key["date_created"] or "by the configuration"),
-        )
-    return table
+_COLUMNS = {
+    "key": lambda key: key["sid"],
+    "name": lambda key: key["friendly_name"] or "–",
+    "for": lambda key: "logins" if key["login_only"] else "logins, tokens",
+    "made": lambda key: key["date_created"] or "by the configuration",
+}
+"""Columns of the listing."""

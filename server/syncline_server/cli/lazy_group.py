@@ -13,10 +13,12 @@ import click
 
 from syncline_server.runtime.loading import loading
 
+from .help import Group
+
 __all__ = ["LazyGroup"]
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """Its subcommands are named by module and attribute."""
 
     def __init__(self, *arguments: Any, places: Mapping[str, str], **options: Any) -> None:

@@ -10,7 +10,8 @@ from syncline_protocol.objects import LIST
 
 from .access import Access
 from .access_options import with_access
-from .item_commands import set_command, update_command
+from .item_batch import batch_command
+from .item_commands import increment_command, patch_command, set_command, update_command
 from .object_rest import ItemRequest
 from .objects import item_ttl_option, object_argument, object_group, opened_items
 from .output import show_resource
@@ -18,9 +19,25 @@ from .parameters import JsonData
 
 __all__ = ["list_"]
 
-list_ = object_group(LIST, "Read and write the lists of any server.")
-list_.add_command(set_command(LIST, "INDEX"))
-list_.add_command(update_command(LIST, "INDEX"))
+list_ = object_group(
+    LIST,
+    "Read and write the lists of any server.",
+    (
+        "syncline list create tasks",
+        """syncline list push tasks '{"do": "sweep"}'""",
+        "syncline list ls tasks --order desc --limit 10",
+        "syncline list batch tasks changes.jsonl",
+        "syncline list watch tasks",
+    ),
+)
+for command in (
+    set_command(LIST, "INDEX"),
+    update_command(LIST, "INDEX"),
+    patch_command(LIST, "INDEX"),
+    increment_command(LIST, "INDEX"),
+    batch_command(LIST, "index", "add, update or remove"),
+):
+    list_.add_command(command)
 
 
 @list_.command()

@@ -10,7 +10,8 @@ from syncline_protocol.objects import MAP
 
 from .access import Access
 from .access_options import with_access
-from .item_commands import update_command
+from .item_batch import batch_command
+from .item_commands import increment_command, patch_command, update_command
 from .object_rest import ItemRequest
 from .objects import (
     if_match_option,
@@ -24,8 +25,25 @@ from .parameters import ItemId, JsonData, check_set
 
 __all__ = ["map_"]
 
-map_ = object_group(MAP, "Read and write the maps of any server.")
-map_.add_command(update_command(MAP, "KEY"))
+map_ = object_group(
+    MAP,
+    "Read and write the maps of any server.",
+    (
+        "syncline map create players --ttl 3600",
+        """syncline map set players alice '{"score": 1}'""",
+        "syncline map increment players alice score 5",
+        "syncline map ls players --prefix a --limit 10",
+        "syncline map batch players changes.jsonl",
+        "syncline map watch players --prefix a",
+    ),
+)
+for command in (
+    update_command(MAP, "KEY"),
+    patch_command(MAP, "KEY"),
+    increment_command(MAP, "KEY"),
+    batch_command(MAP, "key", "add, put, update or remove"),
+):
+    map_.add_command(command)
 
 key_argument = click.argument("key", type=ItemId())
 
@@ -36,7 +54,7 @@ key_argument = click.argument("key", type=ItemId())
 @click.argument("data", type=JsonData(), metavar="JSON")
 @item_ttl_option
 @with_access
-def add(access: Access, address: str, key: str, data: JsonObject, ttl: int | None) -> None:
+def add(access: Access, address: str, *, key: str, data: JsonObject, ttl: int | None) -> None:
     """Add an item to a map; refused if the map has the key already.
 
     JSON is an object; "-" reads it from stdin, "@FILE" from a file.
@@ -61,6 +79,7 @@ def add(access: Access, address: str, key: str, data: JsonObject, ttl: int | Non
 def set_(
     access: Access,
     address: str,
+    *,
     key: str,
     data: JsonObject | None,
     ttl: int | None,

@@ -16,6 +16,7 @@ from syncline_protocol.objects import ObjectType
 
 from .access import Access
 from .api import Collection, http_client
+from .patch import Patch
 from .rest import Documents
 
 __all__ = [
@@ -144,6 +145,15 @@ class Items(Collection):
         """Fetch an item; `item`, here and below, is a key or an index."""
         return self._resource("GET", self._path_of(item))
 
+    def with_prefix(self, prefix: str, size: int) -> Iterator[list[JsonObject]]:
+        """Pages of the items of a map whose key begins with `prefix`; only these are fetched."""
+        for page in self.pages(size, {"From": prefix}):
+            found = [item for item in page if item["key"].startswith(prefix)]
+            yield found
+            # Keys come in order: behind the first other key there are none with the prefix.
+            if len(found) < len(page):
+                return
+
     def add(self, request: ItemRequest, op: str | None = None) -> JsonObject:
         """Add an item; two calls with the same operation id `op` add only one."""
         return self._resource("POST", self._path, data=request.form(), headers=_operation(op))
@@ -170,15 +180,19 @@ class Items(Collection):
             except Conflict:
                 continue  # somebody added it after `set` did not find it: set it again
 
-    def update(self, item: str, operations: list[JsonObject], request: ItemRequest) -> JsonObject:
-        """Apply a JSON patch (RFC 6902)."""
+    def patch(self, item: str, patch: Patch, request: ItemRequest) -> JsonObject:
+        """Apply a patch; `request` has the expiry and the condition."""
         return self._resource(
             "PATCH",
             self._path_of(item),
-            content=orjson.dumps(operations),
+            content=patch.body,
             params={} if request.ttl is None else {"ItemTtl": request.ttl},
-            headers=request.headers() | {"Content-Type": "application/json-patch+json"},
+            headers=request.headers() | patch.headers,
         )
+
+    def update(self, item: str, operations: list[JsonObject], request: ItemRequest) -> JsonObject:
+        """Apply a JSON patch (RFC 6902)."""
+        return self.patch(item, Patch.of(operations), request)
 
     def remove(self, item: str, if_match: str | None = None) -> None:
         """Remove an item."""
@@ -202,18 +216,26 @@ class Permissions(Collection):
         """`path`: that of the object."""
         super().__init__(http, f"{path}/Permissions", "permissions")
 
+    def get(self, identity: str) -> JsonObject:
+        """Fetch the permission of an identity."""
+        return self._resource("GET", self._path_of(identity))
+
     def has(self, identity: str) -> bool:
         """True if the identity has a permission."""
         try:
-            self._call("GET", self._path_of(identity))
+            self.get(identity)
         except NotFound:
             return False
         return True
 
-    def set(self, identity: str, rights: Mapping[str, bool]) -> None:
+    def set(self, identity: str, rights: Mapping[str, bool]) -> JsonObject:
         """Set the rights of an identity; the names are `read`, `write` and `manage`."""
         form = {name.capitalize(): str(value).lower() for name, value in rights.items()}
-        self._call("POST", self._path_of(identity), data=form)
+        return self._resource("POST", self._path_of(identity), data=form)
+
+    def remove(self, identity: str) -> None:
+        """Remove the permission of an identity."""
+        self._call("DELETE", self._path_of(identity))
 
 
 def _operation(op: str | None) -> dict[str, str]:

@@ -29,18 +29,24 @@ LONGEST_PAUSE = 30
 
 
 def watch_object(
-    access: Access, type_: ObjectType, address: str, query: list[tuple[str, str]]
+    access: Access,
+    type_: ObjectType,
+    address: str,
+    query: list[tuple[str, str]],
+    *,
+    full: bool,
 ) -> None:
     """Print an object and its events until it is removed.
 
     Args:
+        full: print all members in a table, not only a line with what has changed.
         query: of the event stream (docs/protocol.md, section 9).
 
     Raises:
         syncline.SynclineError, httpx2.TransportError: the stream could not be opened the first
             time; later only an error that repeating does not cure.
     """
-    asyncio.run(_Watch(access, type_, address, query).run())
+    asyncio.run(_Watch(access, type_, address, query, full=full).run())
 
 
 class _Watch:
@@ -50,8 +56,15 @@ class _Watch:
     """
 
     def __init__(
-        self, access: Access, type_: ObjectType, address: str, query: list[tuple[str, str]]
+        self,
+        access: Access,
+        type_: ObjectType,
+        address: str,
+        query: list[tuple[str, str]],
+        *,
+        full: bool,
     ) -> None:
+        self._full = full
         self._access = access
         self._type = type_
         self._query = f"?{urlencode(query)}" if query else ""
@@ -75,7 +88,7 @@ class _Watch:
                 except NotFound:
                     if self._header is None:
                         raise
-                    return show_members("removed", {self._type.name: self._header})
+                    return show_members("removed", {self._type.name: self._header}, full=self._full)
                 except (RequestError, ConnectionLost, httpx2.TransportError) as found:
                     if self._header is None or not getattr(found, "retry", True):
                         raise
@@ -96,7 +109,7 @@ class _Watch:
                     if not body["retry"] and body["code"] != Code.TOKEN_EXPIRED:
                         raise RequestError(body["code"], 401, body["message"])
                     return False
-                show_members(name, body)
+                show_members(name, body, full=self._full)
                 if name == "removed":
                     return True
                 self._remember(body)

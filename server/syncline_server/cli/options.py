@@ -15,23 +15,11 @@ from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 
 __all__ = [
-    "EXIT_STATUSES",
     "page_size_option",
     "retries_option",
     "setting_option",
     "setting_options",
 ]
-
-EXIT_STATUSES = """\b
-Exit status:
-  0    done
-  1    the server refused the request: a line on stderr shows code and HTTP status;
-       without such a line, the reader of the output ended
-  2    wrong usage, or no credentials
-  3    no connection, or no answer in time
-  130  interrupted by Ctrl-C
-"""
-"""End of the help of a group of commands."""
 
 page_size_option = click.option(
     "--page-size",
@@ -98,7 +86,7 @@ def _option(field: Field[Any]) -> click.Option:
     flag = field.name.replace("_", "-")
     kind = _kinds()[field.name]
     return click.Option(
-        [f"--{flag}/--no-{flag}" if kind is bool else f"--{flag}"],
+        [f"--{flag}/--no-{flag}" if kind in _SWITCHES else f"--{flag}"],
         type=_type(kind, field.metadata),
         default=field.default,
         help=field.metadata["help"],
@@ -106,6 +94,10 @@ def _option(field: Field[Any]) -> click.Option:
         show_envvar=True,
         show_default=True,
     )
+
+
+_SWITCHES = (bool, bool | None)
+"""Types of settings that are on or off; None where other settings decide."""
 
 
 @cache
@@ -123,4 +115,4 @@ def _type(kind: Any, bounds: Mapping[str, Any]) -> click.ParamType[Any]:
         return click.FloatRange(bounds["least"], bounds["most"])
     if kind is Path:
         return click.Path(file_okay=False, path_type=Path)
-    return click.BOOL if kind is bool else click.STRING
+    return click.BOOL if kind in _SWITCHES else click.STRING

@@ -1,4 +1,4 @@
-"""Output of the commands: colour and tables on a terminal, else one JSON value a line."""
+"""Output of the commands: tables, JSON lines or YAML (`output_format`)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import click
 import orjson
 from rich.console import Console, Group, RenderableType
 from rich.highlighter import JSONHighlighter
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
+from .change_lines import document_line, object_lines
 from .failures import printable
+from .output_format import output_format, to_yaml
 
 __all__ = [
     "FIELDS",
@@ -26,9 +28,12 @@ __all__ = [
     "show_items",
     "show_line",
     "show_members",
+    "show_next",
     "show_objects",
+    "show_pages",
     "show_removal",
     "show_resource",
+    "show_text",
 ]
 
 FIELDS = (
@@ -58,6 +63,14 @@ _COLOURS = {
 Body = Mapping[str, Any]
 """A document as in a reply or an event; dates are strings or aware datetimes."""
 
+PIPE_WIDTH = 200
+"""Columns of a table that goes to a file or a pipe."""
+
+SID_LENGTH = 34
+
+_SID_COLUMNS = ("connection", "key", "service")
+"""Titles of columns whose SIDs are never folded: they are copied."""
+
 Columns = Mapping[str, Callable[[Body], str]]
 """Columns of a table: the text of a resource, by the title."""
 
@@ -69,8 +82,8 @@ def show_document(document: Body) -> None:
 
 def show_resource(resource: Body) -> None:
     """Print all properties of a resource."""
-    if sys.stdout.isatty():
-        Console().print(_details(resource))
+    if output_format() == "table":
+        _console().print(_details(resource))
     else:
         show_line(resource)
 
@@ -78,13 +91,13 @@ def show_resource(resource: Body) -> None:
 def show_documents(pages: Iterable[Iterable[Body]]) -> None:
     """Print a listing; in a pipe each page is printed as it arrives."""
     known = (map(_known_properties, page) for page in pages)
-    _show_pages(_DOCUMENT_COLUMNS, known)
+    show_pages(_DOCUMENT_COLUMNS, known)
 
 
 def show_objects(name: str, pages: Iterable[Iterable[Body]]) -> None:
     """Print a listing of lists, maps or streams; `name`: the type, as the title of a column."""
     columns = {name: _name, "updated": _column("date_updated"), "expires": _expiry}
-    _show_pages(columns, pages)
+    show_pages(columns, pages)
 
 
 def show_items(pages: Iterable[Iterable[Body]]) -> None:
@@ -95,67 +108,120 @@ def show_items(pages: Iterable[Iterable[Body]]) -> None:
         "expires": _expiry,
         "data": lambda item: json.dumps(item.get("data"), ensure_ascii=False),
     }
-    _show_pages(columns, pages)
+    show_pages(columns, pages)
 
 
-def show_event(name: str, document: Body) -> None:
-    """Print an event of a watched document; `name` is `state`, `updated` or `removed`."""
-    if not sys.stdout.isatty():
-        show_line({"event": name, "document": document})
+def show_event(name: str, document: Body, before: Any = None, *, full: bool = True) -> None:
+    """Print an event of a watched document; `name` is `state`, `updated` or `removed`.
+
+    Args:
+        before: data before the event; None at first.
+        full: in a table, print all properties instead of a line with what has changed.
+    """
+    if output_format() != "table":
+        show_next({"event": name, "document": document})
+    elif full:
+        _show_heading(name)
+        _console().print(_details(document))
+    else:
+        _show_change(name, document_line(document, before))
+
+
+def show_members(name: str, members: Body, *, full: bool = True) -> None:
+    """Print an event of a watched list, map or stream; arguments as in `show_event`."""
+    if output_format() != "table":
+        show_next({"event": name, **members})
         return
-    console = Console()
-    console.rule(Text(name, _COLOURS[name]), align="left")
-    console.print(_details(document))
-
-
-def show_members(name: str, members: Body) -> None:
-    """Print an event of a watched list, map or stream, with all its members."""
-    if not sys.stdout.isatty():
-        show_line({"event": name, **members})
+    if not full:
+        for line in object_lines(members):
+            _show_change(name, line)
         return
-    console = Console()
-    console.rule(Text(name, _COLOURS.get(name, "")), align="left")
+    _show_heading(name)
     for value in members.values():
         for each in value if isinstance(value, list) else [value]:
-            console.print(
+            _console().print(
                 _details(each) if isinstance(each, dict) else Text(printable(_text(each)))
             )
 
 
-def show_removal(address: str) -> None:
-    """Print that this command removed a document."""
-    if sys.stdout.isatty():
-        Console().print(Text("removed", _COLOURS["removed"]), Text(printable(address)))
+def show_removal(address: str, verb: str = "removed") -> None:
+    """Print that this command removed something."""
+    if output_format() == "table":
+        _console().print(Text(verb, _COLOURS["removed"]), Text(printable(address)))
     else:
-        show_line({"removed": address})
+        show_line({verb: address})
 
 
 def show_counts(counts: Mapping[str, int]) -> None:
     """Print counts, such as the number of documents with each outcome."""
-    if sys.stdout.isatty():
+    if output_format() == "table":
         shown = (
             Text(f"{count:,} {name}", "" if count else "dim") for name, count in counts.items()
         )
-        Console().print(Text(" · ").join(shown))
+        _console().print(Text(" · ").join(shown))
     else:
         show_line(counts)
 
 
-def show_line(value: Any) -> None:
-    """Print one JSON value on one line; dates may be aware datetimes."""
-    click.echo(
-        orjson.dumps(value, _text, orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_APPEND_NEWLINE),
-        nl=False,
-    )
+def show_text(text: str, style: str = "") -> None:
+    """Print a line for a person."""
+    _console().print(Text(printable(text), style), soft_wrap=True)
 
 
-def _show_pages(columns: Columns, pages: Iterable[Iterable[Body]]) -> None:
-    if sys.stdout.isatty():
-        Console().print(_table(columns, pages))
+def show_pages(columns: Columns, pages: Iterable[Iterable[Body]]) -> None:
+    """Print a listing; other formats than a table are printed as the pages arrive."""
+    chosen = output_format()
+    if chosen == "table":
+        _console().print(_table(columns, pages))
         return
+    is_empty = True
     for page in pages:
         for resource in page:
-            show_line(resource)
+            is_empty = False
+            if chosen == "yaml":
+                click.echo(to_yaml([_plain(resource)]), nl=False)
+            else:
+                show_line(resource)
+    if is_empty and chosen == "yaml":
+        click.echo("[]")
+
+
+def show_line(value: Any) -> None:
+    """Print one JSON value on one line, or as YAML; dates may be aware datetimes."""
+    if output_format() == "yaml":
+        click.echo(to_yaml(_plain(value)), nl=False)
+    else:
+        click.echo(_encoded(value), nl=False)
+
+
+def show_next(event: Body) -> None:
+    """Print one of several values: in YAML they are documents of one stream."""
+    if output_format() == "yaml":
+        click.echo("---")
+    show_line(event)
+
+
+def _show_heading(name: str) -> None:
+    _console().rule(Text(name, _COLOURS.get(name, "")), align="left")
+
+
+def _show_change(name: str, line: str) -> None:
+    time = Text(f"{datetime.now():%H:%M:%S}", "dim")
+    shown = time + " " + Text(f"{name:<7}", _COLOURS.get(name, "")) + Text(f" {printable(line)}")
+    _console().print(shown, soft_wrap=True)
+
+
+def _console() -> Console:
+    # A table in a file or a pipe is not folded to the 80 columns that rich would take.
+    return Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
+
+
+def _encoded(value: Any) -> bytes:
+    return orjson.dumps(value, _text, orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_APPEND_NEWLINE)
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(_encoded(value))
 
 
 def _known_properties(document: Body) -> Body:
@@ -174,7 +240,11 @@ def _details(document: Body) -> RenderableType:
 
 
 def _table(columns: Columns, pages: Iterable[Iterable[Body]]) -> Table:
-    table = Table(*columns, box=None)
+    titles = [
+        Column(title, no_wrap=True, min_width=SID_LENGTH) if title in _SID_COLUMNS else title
+        for title in columns
+    ]
+    table = Table(*titles, box=None)
     with Console(stderr=True).status("Listing…") as status:
         for page in pages:
             for resource in page:

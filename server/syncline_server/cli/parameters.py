@@ -6,6 +6,7 @@ import ssl
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -16,7 +17,19 @@ from syncline_protocol.errors import Refusal
 from syncline_protocol.identities import IDENTITY_LENGTH, RESERVED, is_reserved
 from syncline_server.config.credentials import KEY_SID
 
-__all__ = ["Address", "Authority", "Identity", "ItemId", "JsonData", "KeySid", "Url", "check_set"]
+__all__ = [
+    "Address",
+    "Authority",
+    "HttpUrl",
+    "Identity",
+    "ItemId",
+    "JsonData",
+    "KeySid",
+    "Number",
+    "PatchData",
+    "Url",
+    "check_set",
+]
 
 
 class Identity(click.ParamType[str]):
@@ -80,6 +93,22 @@ class Url(click.ParamType[str]):
         return str(value)
 
 
+class HttpUrl(click.ParamType[str]):
+    """The URL of a receiver of webhooks."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            parts = urlsplit(value)
+            _ = parts.port  # raises if the port is not a number
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            self.fail(f"{value!r} must be http(s)://host/path, without a login.", param, ctx)
+        return str(value)
+
+
 class Authority(click.ParamType[ssl.SSLContext]):
     """A PEM file of certificate authorities, the only ones that are trusted."""
 
@@ -117,6 +146,46 @@ class JsonData(click.ParamType[JsonObject]):
         if not isinstance(data, dict):
             self.fail("The data must be a JSON object.", param, ctx)
         return data
+
+
+class PatchData(click.ParamType[JsonObject | list[Any]]):
+    """A merge patch (an object) or a JSON patch (an array), given as `JsonData` is."""
+
+    name = "json"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> JsonObject | list[Any]:
+        if isinstance(value, dict | list):
+            return value
+        try:
+            patch = jsondata.parse(_text(value), "The patch")
+        except Refusal as refusal:
+            self.fail(refusal.message, param, ctx)
+        except OSError as error:
+            self.fail(f"{value[1:]} cannot be read: {error.strerror}.", param, ctx)
+        if not isinstance(patch, dict | list):
+            self.fail("The patch must be a JSON object or an array of operations.", param, ctx)
+        return patch
+
+
+class Number(click.ParamType[int | float]):
+    """A number, as JSON has it."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | float:
+        if isinstance(value, int | float):
+            return value
+        try:
+            number = jsondata.parse(value, "The number")
+        except Refusal:
+            number = None
+        if not isinstance(number, int | float) or isinstance(number, bool):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
 
 
 def _text(value: str) -> str | bytes:

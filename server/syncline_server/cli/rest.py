@@ -5,21 +5,21 @@ One-shot commands need no WebSocket, and REST accepts every kind of credentials.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
 import httpx2
-import orjson
 
 from syncline import Conflict, ConnectionLost, JsonObject, NotFound
 from syncline_protocol.sids import is_sid
 
 from .access import Access
 from .api import Collection, http_client
+from .patch import Patch
 
-__all__ = ["Documents", "open_documents", "ensure_service"]
+__all__ = ["Documents", "Services", "open_documents", "ensure_service"]
 
 
 @contextmanager
@@ -50,7 +50,7 @@ class Services(Collection):
         if self._exists(sid):
             return
         try:
-            made = self._resource("POST", self._path, data={"Sid": sid})
+            made = self.create({"Sid": sid})
         except Conflict:
             if self._exists(sid):
                 return  # created by an earlier attempt whose answer was lost, or by somebody else
@@ -60,9 +60,25 @@ class Services(Collection):
                 f"the server created the service {made['sid']}: it does not accept a chosen SID"
             )
 
+    def get(self, address: str) -> JsonObject:
+        """Fetch a service; `address`, here and below, is a SID or a unique name."""
+        return self._resource("GET", self._path_of(address))
+
+    def create(self, form: Mapping[str, str]) -> JsonObject:
+        """Create a service with the settings in `form`."""
+        return self._resource("POST", self._path, data=form)
+
+    def set(self, address: str, form: Mapping[str, str]) -> JsonObject:
+        """Change the settings in `form`."""
+        return self._resource("POST", self._path_of(address), data=form)
+
+    def remove(self, address: str) -> None:
+        """Delete a service with all that it has."""
+        self._call("DELETE", self._path_of(address))
+
     def _exists(self, sid: str) -> bool:
         try:
-            self._call("GET", self._path_of(sid))
+            self.get(sid)
         except NotFound:
             return False
         return True
@@ -100,6 +116,18 @@ class Documents(Collection):
             except Conflict:
                 continue  # somebody created it after `set` did not find it: set it again
 
+    def patch(
+        self, address: str, patch: Patch, ttl: int | None = None, if_match: str | None = None
+    ) -> JsonObject:
+        """Apply a patch; `if_match` None applies it to the newest data."""
+        return self._document(
+            "PATCH",
+            address,
+            content=patch.body,
+            params={} if ttl is None else {"Ttl": ttl},
+            headers=_condition(if_match) | patch.headers,
+        )
+
     def update(
         self,
         address: str,
@@ -107,14 +135,8 @@ class Documents(Collection):
         ttl: int | None,
         if_match: str | None,
     ) -> JsonObject:
-        """Apply a JSON patch (RFC 6902); `if_match` None applies it to the newest data."""
-        return self._document(
-            "PATCH",
-            address,
-            content=orjson.dumps(operations),
-            params={} if ttl is None else {"Ttl": ttl},
-            headers=_condition(if_match) | {"Content-Type": "application/json-patch+json"},
-        )
+        """Apply a JSON patch (RFC 6902); as `patch`."""
+        return self.patch(address, Patch.of(operations), ttl, if_match)
 
     def remove(self, address: str, if_match: str | None) -> None:
         """Remove a document for everyone."""

@@ -16,7 +16,15 @@ from .parameters import JsonData
 
 __all__ = ["stream"]
 
-stream = object_group(STREAM, "Create streams of any server, and publish messages.")
+stream = object_group(
+    STREAM,
+    "Create streams of any server, and publish messages.",
+    (
+        "syncline stream create cursors",
+        """syncline stream publish cursors '{"x": 10}'""",
+        "syncline stream watch cursors",
+    ),
+)
 
 
 @stream.command()

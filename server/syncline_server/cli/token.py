@@ -12,13 +12,19 @@ from syncline_server.auth.authenticator import mint_token
 from syncline_server.config.credentials import find_credentials
 from syncline_server.config.validation import SettingError
 
+from .help import Command
 from .options import setting_option
 from .parameters import Identity, KeySid
 
 __all__ = ["token"]
 
 
-@click.command(params=[setting_option("data_dir")])
+@click.command(
+    cls=Command,
+    prints=False,
+    params=[setting_option("data_dir")],
+    examples=("syncline token --identity alice --ttl 3600",),
+)
 @click.option("--identity", type=Identity(), required=True, help="Identity of the token holder.")
 @click.option(
     "--ttl",

@@ -35,6 +35,7 @@ from syncline_tools.verify.verdict import Conclusion, Verdict, judge
 from .access import Access
 from .access_options import with_access
 from .channel_observer import ChannelObserver
+from .help import Command
 
 __all__ = ["verify"]
 
@@ -92,6 +93,8 @@ _NAMES = {DOCUMENTS: DOCUMENTS, "lists": "list", "maps": "map", "streams": "stre
 
 
 @click.command(
+    cls=Command,
+    prints=False,
     epilog="""\b
 Exit status:
   0    green: every promise was tested and kept
@@ -101,7 +104,7 @@ Exit status:
   4    inconclusive: too little happened to judge every promise; use a longer --duration
   5    inconclusive: a COMMAND failed
   130  interrupted by Ctrl-C
-"""
+""",
 )
 @click.option("--duration", type=click.FloatRange(1, 600), default=30, help="Seconds of writing.")
 @click.option(

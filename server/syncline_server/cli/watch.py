@@ -22,33 +22,43 @@ from syncline import (
 from .failures import printable
 from .output import FIELDS, show_event
 
-__all__ = ["watch_document"]
+__all__ = ["full_option", "watch_document"]
+
+full_option = click.option(
+    "--full", is_flag=True, help="Print all properties at each event, not only what has changed."
+)
 
 OPEN_TIMEOUT = 10
 """Seconds for the first connection; short, because a person waits for it."""
 
 
-def watch_document(url: str, token: Token, address: str, tls: SSLContext | None = None) -> None:
+def watch_document(
+    url: str, token: Token, address: str, tls: SSLContext | None = None, *, full: bool = False
+) -> None:
     """Print a document and its changes until it is removed.
 
-    `tls`: verifies the server's certificate; None trusts the authorities that the system trusts.
+    Args:
+        tls: verifies the server's certificate; None trusts the authorities that the system trusts.
+        full: print all properties in a table, not only what has changed.
 
     Raises:
         syncline.SynclineError: as `connect` and `Client.document`, and the error that permanently
             ended the connection.
     """
-    asyncio.run(_watch(url, token, address, tls))
+    asyncio.run(_watch(url, token, address, tls, full=full))
 
 
-async def _watch(url: str, token: Token, address: str, tls: SSLContext | None) -> None:
+async def _watch(
+    url: str, token: Token, address: str, tls: SSLContext | None, *, full: bool
+) -> None:
     async with connect(url, token=token, ssl=tls, open_timeout=OPEN_TIMEOUT) as client:
         document = await client.document(address, mode="open_existing")
         # Subscribe before the next await: an event that arrives in between would be missed.
         events = document.events()
         client.on("state", _report_connection)
-        show_event("state", _body(document))
+        show_event("state", _body(document), full=full)
         async for event in events:
-            show_event(event.name, _event(event))
+            show_event(event.name, _event(event), event.previous.data, full=full)
 
 
 def _report_connection(change: StateChanged) -> None:

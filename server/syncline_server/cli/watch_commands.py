@@ -9,8 +9,10 @@ from syncline_protocol.objects import ObjectType
 
 from .access import Access
 from .access_options import with_access
+from .help import Command
 from .object_watch import query_of, watch_object
 from .parameters import Address
+from .watch import full_option
 
 __all__ = ["watch_command"]
 
@@ -29,13 +31,15 @@ def _argument(type_: ObjectType) -> click.Argument:
 def _watch(type_: ObjectType) -> click.Command:
     @click.command(
         "watch",
+        cls=Command,
         help=f"Print a {type_.name}, then each message, until it is removed or you press Ctrl-C."
         "\n\nIf the connection is lost, the command reconnects and reports it on stderr. Messages "
         "of that time are missing.",
     )
+    @full_option
     @with_access
-    def watch(access: Access, address: str) -> None:
-        watch_object(access, type_, address, [])
+    def watch(access: Access, address: str, full: bool) -> None:
+        watch_object(access, type_, address, [], full=full)
 
     watch.params.insert(0, _argument(type_))
     return watch
@@ -46,6 +50,7 @@ def _watch_items(type_: ObjectType) -> click.Command:
 
     @click.command(
         "watch",
+        cls=Command,
         help=f"Print a {type_.name} with its first items, then each change, until it is removed or "
         "you press Ctrl-C.\n\nIf the connection is lost, the command reconnects, reports it on "
         "stderr, and prints what has changed meanwhile.",
@@ -62,12 +67,19 @@ def _watch_items(type_: ObjectType) -> click.Command:
         multiple=True,
         help=f"Watch only the item with this {id_name}; give it once for each item.",
     )
+    @full_option
     @with_access
     def watch(
-        access: Access, address: str, items: int, ids: tuple[str, ...], prefix: str | None = None
+        access: Access,
+        address: str,
+        *,
+        items: int,
+        ids: tuple[str, ...],
+        full: bool,
+        prefix: str | None = None,
     ) -> None:
         names = {"Items": items or None, id_name.capitalize(): ids, "Prefix": prefix}
-        watch_object(access, type_, address, query_of(**names))
+        watch_object(access, type_, address, query_of(**names), full=full)
 
     watch.params.insert(0, _argument(type_))
     if item_type(type_).has_chosen_keys:

@@ -1,26 +1,24 @@
-"""`syncline webhooks`: lists, replays and deletes parked webhooks."""
+"""`syncline webhooks`: parked webhooks; and, from other files, `listen` and `trigger`."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
 
 import click
 import httpx2
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from syncline import JsonObject
-from syncline_protocol.objects import TYPES
 
 from .access import Access
 from .access_options import with_account_login
 from .api import Collection, http_client
-from .failures import printable
-from .output import show_counts, show_line
+from .help import Group
+from .listings import limit_option, limited
+from .output import show_counts, show_pages
+from .questions import confirm, yes_option
+from .webhook_listen import listen
+from .webhook_subjects import subject_of
+from .webhook_trigger import trigger
 
 __all__ = ["webhooks"]
 
@@ -43,26 +41,34 @@ class ParkedWebhooks(Collection):
         self._call("DELETE", self._path_of(webhook))
 
 
-@click.group()
+@click.group(
+    cls=Group,
+    examples=(
+        "syncline webhooks listen --forward-to http://127.0.0.1:3000/sync",
+        "syncline webhooks trigger document_updated http://127.0.0.1:3000/sync",
+        "syncline webhooks list",
+        "syncline webhooks replay --all",
+    ),
+)
 def webhooks() -> None:
-    """List, replay or delete the parked webhooks of a service.
+    """Receive or test webhooks; list, replay or delete those that are parked.
 
     A webhook is parked when its delivery was given up. The server and the credentials are
     found as for `syncline doc`; tokens are not accepted.
     """
 
 
+webhooks.add_command(listen)
+webhooks.add_command(trigger)
+
+
 @webhooks.command("list")
+@limit_option
 @with_account_login
-def list_(access: Access) -> None:
+def list_(access: Access, limit: int | None) -> None:
     """List parked webhooks, the oldest first."""
     with _parked(access) as parked:
-        if sys.stdout.isatty():
-            Console().print(_table(parked.pages(PAGE_SIZE)))
-        else:
-            for page in parked.pages(PAGE_SIZE):
-                for webhook in page:
-                    show_line(webhook)
+        show_pages(_COLUMNS, limited(parked.pages(PAGE_SIZE), limit))
 
 
 ids_argument = click.argument("ids", metavar="[ID]...", nargs=-1)
@@ -82,11 +88,14 @@ def replay(access: Access, ids: tuple[str, ...], every: bool) -> None:
 @webhooks.command()
 @ids_argument
 @all_option
+@yes_option
 @with_account_login
-def drop(access: Access, ids: tuple[str, ...], every: bool) -> None:
+def drop(access: Access, ids: tuple[str, ...], every: bool, yes: bool) -> None:
     """Delete parked webhooks permanently."""
     with _parked(access) as parked:
-        show_counts({"dropped": _each(parked.drop, _chosen(parked, ids, every))})
+        chosen = _chosen(parked, ids, every)
+        confirm(f"Delete {len(chosen)} parked webhook{'' if len(chosen) == 1 else 's'}?", yes)
+        show_counts({"dropped": _each(parked.drop, chosen)})
 
 
 @contextmanager
@@ -111,30 +120,12 @@ def _each(change: Callable[[str], None], ids: list[str]) -> int:
     return len(ids)
 
 
-def _table(pages: Iterable[Iterable[JsonObject]]) -> Table:
-    table = Table("id", "event", "of", "happened", "attempts", "reason", box=None)
-    for page in pages:
-        for webhook in page:
-            table.add_row(*(Text(printable(cell), overflow="fold") for cell in _row(webhook)))
-    return table
-
-
-def _row(webhook: JsonObject) -> list[str]:
-    return [
-        webhook["id"],
-        webhook["event_type"],
-        _subject_of(webhook["parameters"]),
-        webhook["date_created"],
-        str(webhook["attempts"]),
-        webhook["reason"],
-    ]
-
-
-def _subject_of(parameters: JsonObject) -> str:
-    """The object of the event, with the item, or the identity that connected or left."""
-    for type_ in (each.name.capitalize() for each in TYPES):
-        name = parameters.get(f"{type_}UniqueName") or parameters.get(f"{type_}Sid")
-        if name is not None:
-            item = parameters.get("ItemKey") or parameters.get("ItemIndex")
-            return str(name) if item is None else f"{name}, item {item}"
-    return str(parameters["Identity"])
+_COLUMNS = {
+    "id": lambda webhook: webhook["id"],
+    "event": lambda webhook: webhook["event_type"],
+    "of": lambda webhook: subject_of(webhook["parameters"]),
+    "happened": lambda webhook: webhook["date_created"],
+    "attempts": lambda webhook: str(webhook["attempts"]),
+    "reason": lambda webhook: webhook["reason"],
+}
+"""Columns of the listing of parked webhooks."""

@@ -39,6 +39,13 @@ class Limits(CollectionLimits):
         least=0.1,
         most=120,
     )
+    login_failures: int = setting(
+        300,
+        "Maximum failed Basic logins of one address in a minute, in one process; then logins that "
+        "have not succeeded before are refused with 20429.",
+        least=1,
+        most=1_000_000,
+    )
     auth_message_limit: int = setting(
         16_384,
         "Maximum bytes in a message of a socket that has not authenticated; more closes it with"
@@ -152,6 +159,18 @@ class Limits(CollectionLimits):
         "Maximum API keys in Redis; more are refused with 20409.",
         least=1,
         most=1000,
+    )
+    max_tails: int = setting(
+        4,
+        "Maximum tails of all events in one process (GET /v1/Events); more are refused with 54009.",
+        least=0,
+        most=100,
+    )
+    tail_rate: int = setting(
+        200,
+        "Maximum events per second of one tail; further ones are only counted.",
+        least=1,
+        most=10_000,
     )
     max_subscriptions: int = setting(
         2000,

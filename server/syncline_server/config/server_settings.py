@@ -40,8 +40,8 @@ class ServerSettings:
     )
     demo_networks: str = setting(
         "",
-        "Networks whose clients also get the demo's tokens, separated by commas; for the "
-        "gateway of a container whose port is published on loopback.",
+        "Networks whose clients also get the demo's tokens, separated by commas: other machines, "
+        "which open the page by an IP address, or the gateway of a container.",
     )
     test_clock: bool = setting(
         False,
@@ -51,6 +51,11 @@ class ServerSettings:
     until_stdin_ends: bool = setting(
         False,
         "Stop when stdin ends, as it does when the process that started the server has ended.",
+    )
+    console: bool | None = setting(
+        None,
+        "Serve the console at /console, a page to operate the server, for the account and its API "
+        "keys; without it, only where the server listens on this machine alone.",
     )
     public_url: str | None = setting(
         None, "Base of the URLs in replies; without it, the address that the request was sent to."

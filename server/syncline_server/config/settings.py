@@ -17,6 +17,7 @@ from .limits import Limits
 from .networks import Network
 from .redis_settings import RedisSettings
 from .server_settings import ServerSettings
+from .urls import is_loopback
 from .validation import (
     SettingError,
     check_oidc,
@@ -85,6 +86,11 @@ class Settings(Limits, RedisSettings, ServerSettings):
     def hosts(self) -> list[str]:
         """The addresses in `host`."""
         return elements(self.host)
+
+    @property
+    def has_console(self) -> bool:
+        """Whether the console is served: `console`, or by the addresses in `host` if it is None."""
+        return all(map(is_loopback, self.hosts)) if self.console is None else self.console
 
     @property
     def origins(self) -> list[str]:

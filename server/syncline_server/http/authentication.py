@@ -22,10 +22,20 @@ async def authenticate(backend: Backend, request: Request) -> Principal:
 
     Raises:
         Refusal: as `Authenticator.authenticate`; `FORBIDDEN` for a write with Basic credentials
-            from a page of another origin.
+            from a page of another origin; `RATE_LIMITED` as `FailedLogins.check`.
     """
-    caller = await backend.authenticator.authenticate(request.headers.get("authorization"))
-    if caller.is_account and request.method not in _SAFE:
+    authorization = request.headers.get("authorization") or ""
+    if authorization[:6].lower() != "basic ":
+        return await backend.authenticator.authenticate(authorization)
+    address = "" if request.client is None else request.client.host
+    backend.failed_logins.check(address, authorization)
+    try:
+        caller = await backend.authenticator.authenticate(authorization)
+    except Refusal:
+        backend.failed_logins.record_failure(address)
+        raise
+    backend.failed_logins.record_success(authorization)
+    if request.method not in _SAFE:
         _check_page(backend, request)
     return caller
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from syncline_protocol import __version__
 from syncline_server.backend import Backend
+from syncline_server.config.settings import Settings
 
 from .pages import page_reply, prefers_page
 from .responses import json_reply
@@ -19,7 +20,7 @@ __all__ = ["routes"]
 
 def routes(backend: Backend) -> list[Route]:
     """`/` as a page, or as JSON for clients that ask for it, and `/docs`."""
-    demo = backend.settings.demo
+    links = _links(backend.settings)
 
     async def home(request: Request) -> Response:
         ready = not backend.problems()
@@ -28,7 +29,7 @@ def routes(backend: Backend) -> list[Route]:
                 "name": "syncline",
                 "version": __version__,
                 "status": "ready" if ready else "unavailable",
-                "links": {name: address for name, (address, _, _) in _links(demo).items()},
+                "links": {name: address for name, (address, _, _) in links.items()},
             }
             return json_reply(about, headers={"Vary": "Accept"})
         values = {
@@ -37,7 +38,7 @@ def routes(backend: Backend) -> list[Route]:
             "health": "Ready" if ready else "Not ready: see the readiness check",
             "links": "\n        ".join(
                 f'<li><a href="{address}"><strong>{title}</strong> {text}</a></li>'
-                for address, title, text in _links(demo).values()
+                for address, title, text in links.values()
             ),
         }
         return page_reply("home.html", values)
@@ -48,15 +49,17 @@ def routes(backend: Backend) -> list[Route]:
     return [Route("/", {"GET": home}), Route("/docs", {"GET": docs})]
 
 
-def _links(demo: bool) -> dict[str, tuple[str, str, str]]:
+def _links(settings: Settings) -> dict[str, tuple[str, str, str]]:
     """Address, title and description of what can be opened here, by name."""
     links = {
+        "console": ("/console", "Console", "Services, what is in them, and who is connected"),
         "demo": ("/demo", "Demo", "Documents and a board of cards, the same in two windows"),
         "docs": ("/docs", "REST API", "Every operation, to read and to try"),
         "openapi": ("/openapi.json", "OpenAPI", "The same for machines"),
         "client": ("/syncline.js", "Browser client", "One module, no build step"),
         "readiness": ("/readyz", "Readiness", "Whether requests can be served now, and why not"),
     }
-    if not demo:
-        del links["demo"]
+    for name, is_served in (("console", settings.has_console), ("demo", settings.demo)):
+        if not is_served:
+            del links[name]
     return links

@@ -48,15 +48,19 @@ class PageRequest:
         size: maximum items on the page.
         number: the client's count of pages, from 0; nothing depends on it.
         token: where the page begins; None for the first page.
+        filters: other query parameters, which the URLs of other pages have too.
     """
 
     size: int
     number: int
     token: str | None
+    filters: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, query: bytes) -> PageRequest:
+    def of(cls, query: bytes, filters: tuple[tuple[str, str], ...] = ()) -> PageRequest:
         """The page that a query asks for; other parameters are ignored here.
+
+        `filters`: as the attribute.
 
         Raises:
             Refusal: `INVALID_PAGE_SIZE`, `INVALID_PAGE_TOKEN` or, for `Page`, `INVALID_PARAMETER`.
@@ -71,6 +75,7 @@ class PageRequest:
             DEFAULT_SIZE if size is None else page_size(size),
             0 if number is None else page_number(number),
             token,
+            filters,
         )
 
     def reply(self, key: str, url: str, resources: list[Any], page: Page[Any]) -> Response:
@@ -109,7 +114,11 @@ class PageRequest:
         }
 
     def _url(self, url: str, number: int, token: str | None) -> str:
-        query: dict[str, str | int] = {"PageSize": self.size, "Page": number}
+        query: dict[str, str | int] = {
+            **dict(self.filters),
+            "PageSize": self.size,
+            "Page": number,
+        }
         if token is not None:
             query["PageToken"] = token
         return f"{url}?{urlencode(query)}"

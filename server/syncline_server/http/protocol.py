@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import httptools
 import orjson
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.observability.audit import Audit
@@ -90,6 +90,8 @@ class HttpProtocol(HttpToolsProtocol):
     # Bytes of the body since `_since`.
     _body_rate = 0
     _progress_check: asyncio.TimerHandle | None = None
+    # The request that was started last; `cycle` may be one that is pipelined after it.
+    _running: RequestResponseCycle | None = None
 
     def connection_made(  # type: ignore[override]  # as uvicorn has it
         self, transport: asyncio.Transport
@@ -112,7 +114,17 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_watching()
         self._end_watch()
+        # uvicorn tells only the newest request that its client has left. With pipelined requests
+        # that one waits, and the one before it would write to the closed connection.
+        running, self._running = self._running, None
+        if running is not None and not running.response_complete:
+            running.disconnected = True
+            running.message_event.set()
         super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -14,6 +14,7 @@ from syncline_protocol.objects import ObjectType
 
 __all__ = [
     "base_url",
+    "connections_url",
     "host_url",
     "item_url",
     "items_url",
@@ -88,6 +89,11 @@ def _is_address(text: str) -> bool:
 def keys_url(base: str) -> str:
     """URL of all API keys."""
     return f"{base}/v1/Keys"
+
+
+def connections_url(base: str) -> str:
+    """URL of all connections."""
+    return f"{base}/v1/Connections"
 
 
 def key_url(base: str, sid: str) -> str:

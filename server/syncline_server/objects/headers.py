@@ -110,7 +110,9 @@ class Headers(Generic[StateT]):
             raise absent(self.type, address)
         return state
 
-    async def page(self, access: Access, size: int, token: str | None) -> Page[StateT]:
+    async def page(
+        self, access: Access, size: int, token: str | None, *, prefix: str = ""
+    ) -> Page[StateT]:
         """At most `size` objects (`Listing.page`); raises `INVALID_PAGE_TOKEN`.
 
         A list would show objects that the caller may not read. So a token holder may not list where
@@ -119,7 +121,8 @@ class Headers(Generic[StateT]):
         """
         if await access.check(self.type, None, Right.READ) is not None:
             raise forbidden()
-        return await self._listing.page(access.service_sid, self.type, size, token)
+        service_sid = access.service_sid
+        return await self._listing.page(service_sid, self.type, size, token, prefix=prefix)
 
     async def open(self, access: Access, command: Open) -> tuple[StateT, bool]:
         """Find or create the object to open. Returns it, and True if it was created."""

@@ -6,9 +6,6 @@ does not answer is reported as down, without metrics.
 
 from __future__ import annotations
 
-import asyncio
-import os
-import socket
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
@@ -18,11 +15,9 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.samples import Sample
 
 from .prometheus import ProcessMetrics
+from .worker_queries import WorkerQueries
 
 __all__ = ["WorkerMetrics"]
-
-ANSWER_TIMEOUT = 1.0
-"""Seconds for the other workers to answer; scrapes usually time out after ten."""
 
 
 class WorkerMetrics:
@@ -33,73 +28,35 @@ class WorkerMetrics:
         Args:
             own: metrics of this process; its `worker` is from 0 to `count` - 1.
             count: number of workers.
-            directory: directory of the workers' sockets, accessible only to this user; None for a
-                single process.
+            directory: as in `WorkerQueries`.
         """
         self._own = own
-        everybody = range(0 if directory is None else count)
-        self._others = [number for number in everybody if number != own.worker]
-        self._directory = directory
-        self._server: asyncio.Server | None = None
+        self._queries = WorkerQueries(self._answer, own.worker, count, directory)
 
     async def start(self) -> None:
-        """Begin to answer the others, replacing an earlier process with the same number."""
-        if self._directory is not None:
-            listener = _listen(self._socket_of(self._directory, self._own.worker))
-            self._server = await asyncio.start_unix_server(self._answer, sock=listener)
+        """As in `WorkerQueries`."""
+        await self._queries.start()
 
     async def stop(self) -> None:
-        """Stop answering."""
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
+        """As in `WorkerQueries`."""
+        await self._queries.stop()
 
     async def families(self) -> list[Metric]:
         """The metrics of all workers that answer, and `syncline_worker_up` for each worker."""
         own = await self._own.collect()
-        answers = await asyncio.gather(*map(self._fetch_metrics, self._others))
+        answers = {
+            number: _decoded(encoded) for number, encoded in (await self._queries.ask()).items()
+        }
         up = GaugeMetricFamily(
             "syncline_worker_up", "1 while a worker answers with its metrics.", labels=["worker"]
         )
         up.add_metric([str(self._own.worker)], 1)
-        for number, families in zip(self._others, answers, strict=True):
+        for number, families in answers.items():
             up.add_metric([str(number)], families is not None)
-        return [*_merged(own, *(families for families in answers if families)), up]
+        return [*_merged(own, *(families for families in answers.values() if families)), up]
 
-    async def _fetch_metrics(self, number: int) -> list[Metric] | None:
-        """The metrics of another worker; None if it does not answer in time."""
-        assert self._directory is not None
-        try:
-            async with asyncio.timeout(ANSWER_TIMEOUT):
-                reader, writer = await asyncio.open_unix_connection(
-                    self._socket_of(self._directory, number)
-                )
-                try:
-                    return _decode(await reader.read())
-                finally:
-                    writer.close()
-        except (OSError, ValueError):
-            return None
-
-    async def _answer(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(_encode(await self._own.collect()))
-        writer.close()
-
-    def _socket_of(self, directory: Path, number: int) -> str:
-        return str(directory / f"{number}.sock")
-
-
-def _listen(path: str) -> socket.socket:
-    """Listen at `path`. The rename replaces an existing socket atomically, so that a query always
-    finds a listener."""
-    listener = socket.socket(socket.AF_UNIX)
-    beside = f"{path}.new"
-    Path(beside).unlink(missing_ok=True)
-    listener.bind(beside)
-    listener.listen()
-    listener.setblocking(False)
-    os.replace(beside, path)
-    return listener
+    async def _answer(self, _: bytes) -> bytes:
+        return _encode(await self._own.collect())
 
 
 def _encode(families: Iterable[Metric]) -> bytes:
@@ -111,8 +68,15 @@ def _encode(families: Iterable[Metric]) -> bytes:
     )
 
 
+def _decoded(encoded: bytes | None) -> list[Metric] | None:
+    """Parse the result of `_encode`; None for no reply, or one that was cut off."""
+    try:
+        return None if encoded is None else _decode(encoded)
+    except ValueError:
+        return None
+
+
 def _decode(encoded: bytes) -> list[Metric]:
-    """Parse the result of `_encode`. Raises `ValueError` for a reply that was cut off."""
     families = []
     for name, documentation, kind, samples in orjson.loads(encoded):
         family = Metric(name, documentation, kind)

@@ -22,7 +22,7 @@ from syncline_server.observability.metrics import Load
 from syncline_server.pubsub.topic import Format
 
 from .authentication import Authentication
-from .connections import ConnectionRegistry
+from .connections import OPEN_SHOWN, ConnectionRegistry, Description
 from .in_flight import InFlight
 from .results import Answer, Result
 from .session import Session
@@ -42,6 +42,7 @@ make the server keep all these pages (promise 5)."""
 class CloseCodes(NamedTuple):
     """The close codes of a protocol."""
 
+    disconnected: int
     too_slow: int
     token_expired: int
     token_refused: int
@@ -199,6 +200,11 @@ class Client(ABC):
             self.session.close()
         self.socket.close(self.close_codes.token_refused, revoked(login=False).message)
 
+    def disconnect(self) -> None:
+        """As in `LiveConnection`."""
+        code = self.close_codes.disconnected
+        self.in_flight.leave(partial(self.socket.close, code, "closed by an operator"))
+
     def expire_token(self) -> None:
         """Close once the requests in flight are answered: the token has expired."""
         code = self.close_codes.token_expired
@@ -217,3 +223,19 @@ class Client(ABC):
         """As in `LiveConnection`."""
         subscriptions = 0 if self.session is None else self.session.subscriptions
         return Load(self.protocol, subscriptions, self.in_flight.count, self.writer.waiting)
+
+    def describe(self) -> Description:
+        """As in `LiveConnection`."""
+        session = self.session
+        return Description(
+            identity=self.authentication.identity or None,
+            service_sid=None if session is None else session.access.service_sid,
+            wire=self.protocol,
+            peer=self.socket.peer or None,
+            key=self.key,
+            opened=[] if session is None else session.opened(OPEN_SHOWN),
+            open_count=0 if session is None else session.subscriptions,
+            in_flight=self.in_flight.count,
+            waiting=self.writer.waiting,
+            is_slow=not self.writer.is_direct,
+        )

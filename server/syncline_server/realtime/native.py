@@ -51,6 +51,7 @@ class NativeClient(Client):
 
     protocol = "native"
     close_codes = CloseCodes(
+        disconnected=Close.GOING_AWAY,
         too_slow=Close.TOO_SLOW,
         token_expired=Close.TOKEN_EXPIRED,
         token_refused=Close.TOKEN_REFUSED,

@@ -15,6 +15,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextvars import copy_context
+from itertools import islice
 from types import TracebackType
 
 from syncline_protocol.commands import Command, Create, Get, Open, Unsubscribe, Write
@@ -177,6 +178,10 @@ class Session:
     def subscriptions(self) -> int:
         """Number of open objects."""
         return len(self._subscriptions.index)
+
+    def opened(self, limit: int) -> list[str]:
+        """SIDs of the open objects, at most `limit`."""
+        return [each.topic.sid for each in islice(self._subscriptions.index, limit)]
 
     def close(self) -> None:
         """End all subscriptions. Commands under way may be carried out, but are not answered."""

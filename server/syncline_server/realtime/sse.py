@@ -26,12 +26,14 @@ from syncline_protocol.objects import (
 from syncline_server.auth.authenticator import Principal, revoked
 from syncline_server.backend import Backend
 from syncline_server.http import Route
+from syncline_server.http.authentication import authenticate
+from syncline_server.http.middleware.exchange import peer_of
 from syncline_server.objects.access import Access
 from syncline_server.observability.logs import about
 from syncline_server.observability.metrics import Load
 
 from .admission import Admission
-from .connections import ConnectionRegistry
+from .connections import OPEN_SHOWN, ConnectionRegistry, Description
 from .native_replies import reply_body
 from .results import Opened, Result
 from .send_queue import QueueLimits, SendQueue
@@ -60,12 +62,12 @@ def routes(
             refusal = admission.check()
             if refusal is not None:
                 raise refusal
-            authorization = request.headers.get("authorization")
-            principal = await backend.authenticator.authenticate(authorization)
+            principal = await authenticate(backend, request)
             access = await Access.enter(backend, principal, request.path_params["service"])
             stream = _Stream(
                 access, principal, backend=backend, connections=connections, timers=timers
             )
+            stream.peer = peer_of(request.client)
             await stream.open(read_request(request, type_))
             return stream
 
@@ -102,6 +104,7 @@ class _Stream(StreamingResponse):
             timers, backend.settings.token_leeway, lambda _: None, self._expire_token
         )
         self._ended = False
+        self.peer: str | None = None
 
     async def open(self, command: Open) -> None:
         """Subscribe.
@@ -155,6 +158,25 @@ class _Stream(StreamingResponse):
     def drain(self) -> None:
         """End the stream with `UNAVAILABLE`; the client then reconnects."""
         self._close(Refusal(Code.UNAVAILABLE, "The server is shutting down."))
+
+    def disconnect(self) -> None:
+        """End the stream; the client may open another."""
+        self._close(Refusal(Code.UNAVAILABLE, "An operator has closed this stream."))
+
+    def describe(self) -> Description:
+        """As in `LiveConnection`."""
+        return Description(
+            identity=self._principal.identity,
+            service_sid=self._session.access.service_sid,
+            wire="sse",
+            peer=self.peer,
+            key=self.key,
+            opened=self._session.opened(OPEN_SHOWN),
+            open_count=self._session.subscriptions,
+            in_flight=0,
+            waiting=self._send_queue.size,
+            is_slow=not self._send_queue.empty,
+        )
 
     def load(self) -> Load:
         """The client's current use of resources, without the buffers of uvicorn."""

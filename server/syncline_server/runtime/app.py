@@ -30,8 +30,9 @@ from syncline_server.observability.worker_metrics import WorkerMetrics
 from syncline_server.pubsub.cork import Cork
 from syncline_server.pubsub.delta_bases import DeltaBases
 from syncline_server.pubsub.hub import Hub
-from syncline_server.realtime import native, sse, twilsock
+from syncline_server.realtime import connection_routes, native, sse, tail, twilsock
 from syncline_server.realtime.admission import Admission
+from syncline_server.realtime.connection_directory import ConnectionDirectory
 from syncline_server.realtime.connections import ConnectionRegistry
 from syncline_server.realtime.timer_wheel import TimerWheel
 from syncline_server.realtime.websocket import availability
@@ -154,6 +155,7 @@ def create_app(
         meters, worker, partial(_collect_gauges, backend, connections, disk)
     )
     worker_metrics = WorkerMetrics(process_metrics, settings.workers, run_dir)
+    directory = ConnectionDirectory(connections, worker, settings.workers, run_dir)
     sweeper = Sweeper(
         redis,
         objects,
@@ -185,6 +187,7 @@ def create_app(
         redis,
         probe,
         worker_metrics,
+        directory,
         backend.hub,
         api_keys,
         services,
@@ -214,11 +217,13 @@ def create_app(
     http = Starlette(
         routes=[
             *sse.routes(backend, connections, admission, timers),
+            *tail.routes(backend, connections, admission),
+            *connection_routes.routes(backend, directory),
             *availability.routes(native.PATH, admission),
             *twilsock.routes(backend),
             *rest.routes(backend, worker_metrics, api_keys),
             *test_clock.routes(backend, sweeper.run_again),
-            *web.routes(credentials, settings.demo, settings.demo_client_networks),
+            *web.routes(credentials, settings),
         ],
         middleware=rest.middleware(settings, meters, backend.audit, backend.work, traces=traces),
         exception_handlers=rest.exception_handlers,

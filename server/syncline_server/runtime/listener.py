@@ -7,6 +7,7 @@ import socket
 
 from syncline_protocol import __version__
 from syncline_server.config.credentials import FILE_NAME, Credentials
+from syncline_server.config.running_server import RunningUrl
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 
@@ -66,12 +67,15 @@ def _listen_on(host: str, port: int, shared: bool) -> socket.socket:
     return listener
 
 
-def announce(settings: Settings, credentials: Credentials, listener: socket.socket) -> None:
+def announce(
+    settings: Settings, credentials: Credentials, listener: socket.socket, running: RunningUrl
+) -> None:
     """Print the line that says that the server accepts connections, with its URL.
 
-    At the first start, what to do next follows.
+    At the first start, what to do next follows. `running`: the file that gets the URL too.
     """
     url = _url(settings, listener.getsockname()[1])
+    running.write(url)
     lines = [f"Syncline {__version__} is ready at {url}"]
     if settings.demo:
         lines.append(f"Demo: {url}/demo")
@@ -85,13 +89,13 @@ def _first_steps(settings: Settings, url: str) -> list[str]:
     usual = Settings()
     data_dir = shlex.quote(str(settings.data_dir))
     found = "" if settings.data_dir == usual.data_dir else f" --data-dir {data_dir}"
-    reached = found if url == _url(usual, usual.port) else f"{found} --url {url}"
     steps = {
         "REST API": f"{url}/docs",
         "Credentials": f"{settings.data_dir / FILE_NAME} (account, and a key that signs tokens)",
         "A token": f"syncline token --identity alice{found}",
-        "A document": f"syncline doc set{reached} lobby '{{\"players\": 1}}'",
-        "See it change": f"syncline doc watch{reached} lobby",
+        "A document": f"syncline doc set{found} lobby '{{\"players\": 1}}'",
+        "See it change": f"syncline doc watch{found} lobby",
+        **({"Console": f"{url}/console"} if settings.has_console else {}),
     }
     width = max(map(len, steps))
     return ["", *(f"  {name:<{width}}  {text}" for name, text in steps.items())]

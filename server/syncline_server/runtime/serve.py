@@ -17,6 +17,7 @@ from syncline_server.config.clock_file import prepare_clock
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.encryption import SecretCipher
 from syncline_server.config.file_limit import raise_limit
+from syncline_server.config.running_server import RunningUrl
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 from syncline_server.observability import logs
@@ -79,6 +80,7 @@ def _check_packages(settings: Settings) -> None:
 async def _run_here(settings: Settings, credentials: Credentials, key_pair: KeyPair | None) -> None:
     listeners = listen(settings)
     engine = make_engine(settings)
+    running = RunningUrl(settings.data_dir)
     try:
         await start_engine(engine, settings)
         await _check_stored(engine, settings, credentials)
@@ -90,11 +92,12 @@ async def _run_here(settings: Settings, credentials: Credentials, key_pair: KeyP
         app = create_app(settings, credentials, engine)
         certificate = None if key_pair is None else Certificate(key_pair)
         renew = None if certificate is None else partial(certificate.renew, settings)
-        ready = partial(announce, settings, credentials, listeners[0])
+        ready = partial(announce, settings, credentials, listeners[0], running)
         await Server(app, settings, ready, certificate=certificate, on_hangup=renew).serve(
             listeners
         )
     finally:
+        running.remove()
         for listener in listeners:
             listener.close()
         await engine.stop()

@@ -18,6 +18,7 @@ from contextlib import suppress
 from syncline_protocol.backoff import Backoff
 from syncline_server.config.child_environ import worker_environ
 from syncline_server.config.credentials import Credentials
+from syncline_server.config.running_server import RunningUrl
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 from syncline_server.observability.readiness import Readiness
@@ -69,6 +70,7 @@ class Workers:
         self._key_pair = key_pair
         self._run_dir = run_dir
         self._readiness = Readiness()
+        self._running = RunningUrl(settings.data_dir)
         self._stopping = asyncio.Event()
         self._interrupted = False
         self._rolling: _Rolling | None = None
@@ -98,6 +100,7 @@ class Workers:
         except* _Stopped:
             logger.info("shutting down")
         finally:
+            self._running.remove()
             # First: it would start workers, and put them in the place of those that are stopped.
             if self._rolling is not None:
                 await self._rolling.stop()
@@ -133,7 +136,7 @@ class Workers:
                 self._readiness.report("workers", f"worker {waiting[0].number} waits: {said}")
             await asyncio.sleep(READY_CHECK_INTERVAL)
         self._readiness.report("workers", None)
-        announce(self._settings, self._credentials, slots[0].first)
+        announce(self._settings, self._credentials, slots[0].first, self._running)
 
     def _listen(self) -> list[list[socket.socket]]:
         first = listen(self._settings, shared=True)

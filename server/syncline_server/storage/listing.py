@@ -19,6 +19,7 @@ from syncline_server.observability.metrics import Limit
 from . import keys
 from .filled_buckets import FilledBuckets
 from .keys import ObjectAddress
+from .name_search import NameSearch
 from .objects import Objects
 from .paging import Cursor, Page, invalid_token
 from .redis.client import Redis
@@ -52,21 +53,30 @@ class Listing:
         self._redis = redis
         self._objects = objects
         self._filled = FilledBuckets(redis)
+        self._search = NameSearch(redis, objects)
         self._limit = limit
         self._limit_hits = Counter() if limit_hits is None else limit_hits
         self._asked = 0
         self._reading = asyncio.Semaphore(LISTS_AT_ONCE)
 
     async def page(
-        self, service_sid: str, type_: ObjectType, size: int, token: str | None
+        self,
+        service_sid: str,
+        type_: ObjectType,
+        size: int,
+        token: str | None,
+        *,
+        prefix: str = "",
     ) -> Page[Any]:
         """At most `size` objects of a type: the page that `token` names, or the first page if None.
+
+        `prefix`: only objects whose unique names begin with it, as `NameSearch` finds them.
 
         Raises:
             Refusal: `INVALID_PAGE_TOKEN`, `UNAVAILABLE`, or `TOO_MANY_REQUESTS` beyond `limit`.
         """
         cursor = Cursor.parse(token)
-        if cursor.key and not is_sid_of(type_, cursor.key):
+        if cursor.key and not prefix and not is_sid_of(type_, cursor.key):
             raise invalid_token(token)
         if self._asked >= self._limit:
             self._limit_hits[Limit.MAX_LISTS] += 1
@@ -77,6 +87,10 @@ class Listing:
         self._asked += 1
         try:
             async with self._reading:
+                if prefix:
+                    filled = await self._filled.of(service_sid)
+                    at = service_sid, type_
+                    return await self._search.page(at, prefix, size, token, filled)
                 # One more than the page holds shows whether there is another page.
                 found = await self._collect(service_sid, type_, cursor, size + 1)
         finally:

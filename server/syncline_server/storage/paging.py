@@ -57,6 +57,11 @@ class Cursor:
             raise invalid_token(token)
         return cls(token == _token_before(key), key)
 
+    @staticmethod
+    def after(key: str) -> str:
+        """The token of the page that begins after `key`."""
+        return _token_after(key)
+
     def cut(self, found: list[T], size: int, key_of: Callable[[T], str]) -> Page[T]:
         """The page of at most `size` items.
 

@@ -105,9 +105,12 @@ def test_a_server_takes_its_settings_from_the_file(
 def test_the_first_start_says_what_to_do_next(fresh_server: StartServer) -> None:
     server = fresh_server()
     assert server.process.stdout is not None
-    lines = [server.process.stdout.readline().decode() for _ in range(6)]
+    lines = [server.process.stdout.readline().decode() for _ in range(7)]
 
-    assert lines[1].split() == ["REST", "API", f"{server.url}/docs"]
-    assert "credentials.json" in lines[2]
-    assert f"--url {server.url}" in lines[4]
+    assert lines[1].split() == ["Console", f"{server.url}/console"]
+    assert lines[2].split() == ["REST", "API", f"{server.url}/docs"]
+    assert "credentials.json" in lines[3]
+    # The data directory names the URL of the server, so no command needs it.
+    assert f"--data-dir {server.data_dir}" in lines[5]
+    assert server.url not in "".join(lines[3:])
     assert server.credentials.auth_token not in "".join(lines)

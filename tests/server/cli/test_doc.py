@@ -59,7 +59,7 @@ def test_a_name_that_means_something_in_a_path_is_still_a_name(
     created = command("doc", "set", "--", name, "{}").value
     assert created["unique_name"] == name
     assert command("doc", "get", "--", name).value == created
-    assert command("doc", "rm", "--", name).value == {"removed": name}
+    assert command("doc", "rm", "--yes", "--", name).value == {"removed": name}
     assert command("doc", "get", created["sid"]).status == 1
 
 
@@ -122,7 +122,7 @@ def test_if_match_writes_only_over_that_revision(command: CommandLine, name: str
     for stale in (
         command("doc", "set", name, '{"n": 3}', "--if-match", first),
         command("doc", "update", name, '{"n": 3}', "--if-match", first),
-        command("doc", "rm", name, "--if-match", first),
+        command("doc", "rm", name, "--yes", "--if-match", first),
     ):
         assert (stale.status, stale.out) == (1, "")
         assert stale.err.endswith("(code 54103, status 412)\n")
@@ -150,7 +150,7 @@ def test_update_sets_top_level_keys(command: CommandLine, name: str) -> None:
 
 def test_rm_removes(command: CommandLine, name: str) -> None:
     command("doc", "set", name, "{}")
-    assert command("doc", "rm", name).value == {"removed": name}
+    assert command("doc", "rm", name, "--yes").value == {"removed": name}
     assert command("doc", "get", name).status == 1
 
 
@@ -198,7 +198,7 @@ def test_a_basic_login_writes_as_system(
     assert command("doc", "set", name, "{}").value["updated_by"] == "system"
     assert command("doc", "update", name, '{"a": 1}').value["data"] == {"a": 1}
     assert name in [listed["unique_name"] for listed in command("doc", "ls").lines]
-    assert command("doc", "rm", name).status == 0
+    assert command("doc", "rm", name, "--yes").status == 0
 
 
 def test_the_data_directory_of_a_local_server_does(
@@ -273,3 +273,63 @@ def test_a_server_that_is_another(
     outcome = command("doc", "get", address, "--url", other_url)
     assert outcome.status == 3
     assert reason in outcome.err
+
+
+def test_create_refuses_a_name_that_is_taken(command: CommandLine, name: str) -> None:
+    made = command("doc", "create", name, "--data", '{"a": 1}', "--ttl=60").value
+    assert (made["data"], made["unique_name"]) == ({"a": 1}, name)
+    assert made["date_expires"] is not None
+    refused = command("doc", "create", name)
+    assert (refused.status, "status 409" in refused.err) == (1, True)
+    assert command("doc", "create").value["unique_name"] is None
+    assert command("doc", "ttl", name, "0").value["date_expires"] is None
+
+
+def test_patch_is_a_merge_patch_or_a_json_patch(command: CommandLine, name: str) -> None:
+    first = command("doc", "set", name, '{"a": 1, "b": {"c": 2}}').value
+    merged = command("doc", "patch", name, '{"a": null, "b": {"d": 3}}').value
+    assert merged["data"] == {"b": {"c": 2, "d": 3}}
+    operations = '[{"op": "move", "from": "/b/c", "path": "/e"}]'
+    assert command("doc", "patch", name, operations).value["data"] == {"b": {"d": 3}, "e": 2}
+    stale = command("doc", "patch", name, "{}", "--if-match", first["revision"])
+    assert (stale.status, "status 412" in stale.err) == (1, True)
+    unfit = command("doc", "patch", name, '[{"op": "remove", "path": "/nothing"}]')
+    assert unfit.status == 1
+    for wrong in ("1", '"text"', "no JSON"):
+        assert command("doc", "patch", name, wrong).status == 2
+
+
+def test_increment_adds(command: CommandLine, name: str) -> None:
+    command("doc", "set", name, '{"n": 1, "a/b": 1}')
+    assert command("doc", "increment", name, "n").value["data"]["n"] == 2
+    assert command("doc", "increment", name, "n", "-3").value["data"]["n"] == -1
+    assert command("doc", "increment", name, "a/b", "0.5").value["data"]["a/b"] == 1.5
+    assert command("doc", "increment", name, "/new", "7").value["data"]["new"] == 7
+
+
+def test_ls_by_prefix_and_limit(command: CommandLine, name: str) -> None:
+    for number in range(3):
+        command("doc", "set", f"{name}{number}", "{}")
+    listed = command("doc", "ls", "--prefix", name, "--page-size=2").lines
+    assert sorted(each["unique_name"] for each in listed) == [f"{name}{n}" for n in range(3)]
+    assert len(command("doc", "ls", "--prefix", name, "--limit=2").lines) == 2
+
+
+def test_rm_without_a_terminal_needs_yes(command: CommandLine, name: str) -> None:
+    command("doc", "set", name, "{}")
+    refused = command("doc", "rm", name)
+    assert (refused.status, refused.out) == (2, "")
+    assert refused.err.count("\n") == 1 and "--yes" in refused.err
+    assert command("doc", "get", name).status == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "right"), [("https", "this port speaks plain HTTP: use http://127.0.0.1:")]
+)
+def test_tls_to_a_plain_port_says_so(
+    command: CommandLine, server: RunningServer, url: str, right: str
+) -> None:
+    for verb in ("get", "watch"):
+        outcome = command("doc", verb, "x", "--url", server.url.replace("http", url))
+        assert (outcome.status, outcome.out) == (3, "")
+        assert right in outcome.err and outcome.err.count("\n") == 1

@@ -51,7 +51,7 @@ async def test_a_key_is_added_used_listed_and_revoked(run: CommandLine, own: Run
     made.pop("secret")
     assert made in listed.lines
 
-    assert run("keys", "revoke", key.sid).value == {"revoked": key.sid}
+    assert run("keys", "revoke", key.sid, "--yes").value == {"revoked": key.sid}
     assert not await works(own, key)
     assert key.sid not in run("keys", "list").out
 
@@ -76,7 +76,8 @@ def test_as_a_process_of_its_own_it_takes_its_login_from_the_environment(
     [made] = syncline("add", "--login-only")
     assert made["login_only"]
     assert made["sid"] in [key["sid"] for key in syncline("list")]
-    assert syncline("revoke", made["sid"]) == [{"revoked": made["sid"]}]
+    assert syncline("get", made["sid"])[0]["login_only"] is True
+    assert syncline("revoke", made["sid"], "--yes") == [{"revoked": made["sid"]}]
 
 
 def test_people_see_a_table_with_whole_sids(own: RunningServer) -> None:
@@ -93,7 +94,7 @@ def test_people_see_a_table_with_whole_sids(own: RunningServer) -> None:
     assert re.search(r"login_only +true", made) and re.search(r"secret +[\w-]{43}", made)
     [row] = [line for line in syncline("list").splitlines() if sid in line]
     assert "logins" in row and "tokens" not in row
-    assert sid in syncline("revoke", sid)
+    assert sid in syncline("revoke", sid, "--yes")
 
 
 def test_all_pages_are_listed(
@@ -109,14 +110,14 @@ def test_all_pages_are_listed(
 
 
 def test_a_key_that_is_unknown_cannot_be_revoked(run: CommandLine) -> None:
-    outcome = run("keys", "revoke", UNKNOWN)
+    outcome = run("keys", "revoke", UNKNOWN, "--yes")
     assert (outcome.status, outcome.out) == (1, "")
     assert "code 20404, status 404" in outcome.err
 
 
 @pytest.mark.parametrize("sid", ["", "SK", UNKNOWN.lower(), f"AC{'9' * 32}", f"{UNKNOWN}\n"])
 def test_what_is_no_sid_is_wrong_usage(run: CommandLine, sid: str) -> None:
-    outcome = run("keys", "revoke", sid)
+    outcome = run("keys", "revoke", sid, "--yes")
     assert (outcome.status, outcome.out) == (2, "")
     assert "SK and 32 hexadecimal digits" in outcome.err
 

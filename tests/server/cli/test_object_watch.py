@@ -35,9 +35,9 @@ def test_a_map_its_changes_and_its_removal(
         command("map", "set", name, "a", '{"n": 2}')
         event = watch.next_line()
         assert (event["event"], event["changes"][0]["data"]) == ("items", {"n": 2})
-        command("map", "rm", name, "a")
+        command("map", "rm", name, "a", "--yes")
         assert watch.next_line()["changes"][0]["kind"] == "removed"
-        command("map", "rm", name)
+        command("map", "rm", name, "--yes")
         assert watch.next_line()["event"] == "removed"
         assert watch.end() == (0, "", "")
 

@@ -38,7 +38,7 @@ def test_an_object_is_created_read_and_removed(command: CommandLine, name: str, 
     assert permanent["date_expires"] is None
     listed = command(type_, "ls", "--page-size=2").lines
     assert permanent in listed
-    assert command(type_, "rm", name).value == {"removed": name}
+    assert command(type_, "rm", name, "--yes").value == {"removed": name}
     refused = command(type_, "get", name)
     assert refused.status == 1
     assert "status 404" in refused.err
@@ -75,8 +75,8 @@ def test_items_of_a_map(command: CommandLine, name: str, tmp_path: Path) -> None
         KEY,
         "new",
     ]
-    assert command("map", "rm", name, KEY, "--if-match", added["revision"]).status == 1
-    assert command("map", "rm", name, KEY).value == {"removed": KEY}
+    assert command("map", "rm", name, KEY, "--yes", "--if-match", added["revision"]).status == 1
+    assert command("map", "rm", name, KEY, "--yes").value == {"removed": KEY}
     assert len(command("map", "ls", name).lines) == 1
 
 
@@ -87,7 +87,7 @@ def test_items_of_a_list(command: CommandLine, name: str) -> None:
         assert item["index"] == number
     assert command("list", "set", name, "1", '{"n": 7}').value["data"] == {"n": 7}
     assert command("list", "update", name, "1", '{"m": 8}').value["data"] == {"n": 7, "m": 8}
-    assert command("list", "rm", name, "0").status == 0
+    assert command("list", "rm", name, "0", "--yes").status == 0
 
     def indexes(*options: str) -> list[int]:
         return [item["index"] for item in command("list", "ls", name, *options).lines]

@@ -69,6 +69,7 @@ def other_value(name: str) -> Any:
         return Path("elsewhere")
     return {
         "redis_url": "redis://localhost",
+        "console": True,
         "public_url": "https://sync.example.com",
         "default_service_sid": f"IS{'0' * 32}",
         "cors_origins": "https://app.example.com",

@@ -69,18 +69,18 @@ def test_a_listing_is_a_table(terminal: Terminal, name: str) -> None:
 
 def test_a_removal_is_reported(terminal: Terminal, name: str) -> None:
     terminal("set", name, "{}")
-    assert plain(terminal("rm", name)) == f"removed {name}\n"
+    assert plain(terminal("rm", name, "--yes")) == f"removed {name}\n"
 
 
 def test_events_are_shown_under_their_names(terminal: Terminal, name: str) -> None:
     terminal("set", name, '{"first": true}')
-    steps = {b"first": ("set", name, '{"second": true}'), b"second": ("rm", name)}
+    steps = {b"first": ("set", name, '{"second": true}'), b"second": ("rm", name, "--yes")}
 
     def take_next_step(written: bytes) -> None:
         for seen in [seen for seen in steps if seen in written]:
             terminal(*steps.pop(seen))
 
-    shown = plain(terminal("watch", name, on_output=take_next_step))
+    shown = plain(terminal("watch", "--full", name, on_output=take_next_step))
     headings = [line.split()[0] for line in shown.splitlines() if line.endswith("─")]
     assert headings == ["state", "updated", "removed"]
     assert shown.index("state ─") < shown.index('"first"') < shown.index("updated ─")
@@ -93,7 +93,7 @@ def test_neither_names_nor_data_command_the_terminal(
 ) -> None:
     hostile = f"{name} [red]\x1b[2J\u009b\u202e"
     written = terminal("set", hostile, '{"text": "\\u001b[2J\u009b\u202e[/]"}')
-    written += terminal("ls") + terminal("rm", hostile)
+    written += terminal("ls") + terminal("rm", hostile, "--yes")
     shown = plain(written)
     assert "[red]\\u001b[2J\\u009b\\u202e" in shown
     assert '"\\u001b[2J\\u009b\\u202e[/]"' in shown

@@ -45,7 +45,7 @@ def test_the_state_then_each_change_then_the_removal(
         # REST returns whole seconds, the socket milliseconds.
         assert updated["document"]["date_expires"][:19] == written["date_expires"][:19]
 
-        command("doc", "rm", name)
+        command("doc", "rm", name, "--yes")
         removed = watch.next_line()
         assert removed["event"] == "removed"
         assert removed["document"]["sid"] == created["sid"]

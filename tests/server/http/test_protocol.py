@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from uvicorn.server import ServerState
 
@@ -45,6 +45,23 @@ async def name_headers(request: Request) -> Response:
     """The whole body is read first, and what follows it with it."""
     await request.body()
     return Response(" ".join(sorted(request.headers)))
+
+
+class Endless:
+    """A reply without end; `ended` is set once its client is known to have left."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+
+    async def reply(self, _request: Request) -> Response:
+        return StreamingResponse(self._chunks())
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        try:
+            yield b"begun"
+            await asyncio.Event().wait()
+        finally:
+            self.ended.set()
 
 
 class Socket(asyncio.Protocol):
@@ -83,9 +100,15 @@ class Recorder(asyncio.Transport):
 
 
 @pytest.fixture
-async def make_protocol() -> MakeProtocol:
+async def endless() -> Endless:
+    return Endless()
+
+
+@pytest.fixture
+async def make_protocol(endless: Endless) -> MakeProtocol:
     answer = Route("/headers", name_headers, methods=["POST"])
-    app = Starlette(routes=[Route("/", count, methods=["GET", "POST"]), answer])
+    stream = Route("/endless", endless.reply)
+    app = Starlette(routes=[Route("/", count, methods=["GET", "POST"]), answer, stream])
     timer = asyncio.get_running_loop().call_later
     protocol = http_protocol(LIMITS, timer, Meters(), Audit(100, Counter()))
     config = uvicorn.Config(app, lifespan="off", log_config=None, ws=Socket)
@@ -217,3 +240,15 @@ async def test_a_trailer_is_no_part_of_the_head(exchange: Exchange) -> None:
 async def test_the_handshake_of_a_websocket_is_bounded_too(exchange: Exchange) -> None:
     upgrade = [b"Connection: Upgrade", b"Upgrade: websocket", b"A: " + b"x" * HEAD_LIMIT]
     assert refusal(await exchange(get(b"/ws", *upgrade))) == (431, 20431)
+
+
+async def test_a_reply_ends_when_its_client_leaves_with_another_request_waiting(
+    port: int, endless: Endless
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /endless HTTP/1.1\r\nHost: h\r\n\r\n" + get())
+    await reader.readuntil(b"begun")
+    writer.close()
+
+    async with asyncio.timeout(20):
+        await endless.ended.wait()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import socket
 from typing import Any
 from urllib.parse import urljoin
 
 import httpx2
-import psutil
 import pytest
 
+from support.addresses import own_address
 from support.server import RunningServer, StartServer
 from syncline_protocol.identities import IDENTITY_LENGTH
 from syncline_server.auth.authenticator import Authenticator
@@ -74,7 +73,7 @@ def test_demo_is_absent_unless_asked_for(fresh_server: StartServer) -> None:
         ("/demo", "text/html"),
         ("/demo/", "text/html"),
         ("/demo/demo.js", "text/javascript"),
-        ("/demo/demo.css", "text/css"),
+        ("/demo/base.css", "text/css"),
         ("/demo/board.css", "text/css"),
         ("/pages/icon.svg", "image/svg+xml"),
     ],
@@ -130,16 +129,6 @@ def test_token_is_given_under_the_names_of_this_machine(server: RunningServer, h
     assert get_token(server, Host=host).status_code == 200
 
 
-def own_address() -> str | None:
-    """One of this machine's addresses that is no loopback, as the gateway of a container is none;
-    None if it has none."""
-    for addresses in psutil.net_if_addrs().values():
-        for each in addresses:
-            if each.family is socket.AF_INET and not each.address.startswith("127."):
-                return str(each.address)
-    return None
-
-
 @pytest.mark.skipif(own_address() is None, reason="this machine has loopback alone")
 @pytest.mark.parametrize("allowed", [True, False])
 def test_tokens_are_given_to_networks_that_are_named(
@@ -149,8 +138,30 @@ def test_tokens_are_given_to_networks_that_are_named(
     server = fresh_server("--demo", "--host=0.0.0.0", *named)
     url = f"http://{own_address()}:{server.port}/demo/token?identity=ada"
     here = f"localhost:{server.port}"
-    assert httpx2.get(url, headers={"Host": here}).status_code == (200 if allowed else 403)
-    # A page elsewhere, or a proxy, is kept out as it is on loopback.
-    assert httpx2.get(url).status_code == 403
-    proxied = {"Host": here, "X-Forwarded-For": "127.0.0.1"}
-    assert httpx2.get(url, headers=proxied).status_code == 403
+    status = 200 if allowed else 403
+    assert httpx2.get(url, headers={"Host": here}).status_code == status
+    # By the address, as from another machine: no DNS name of a foreign page stands behind it.
+    assert httpx2.get(url).status_code == status
+    # A page elsewhere, a name, or a proxy, is kept out as it is on loopback.
+    for headers in (
+        {"Host": here, "X-Forwarded-For": "127.0.0.1"},
+        {"Host": "demo.example.com"},
+        {"Origin": "https://evil.example"},
+    ):
+        assert httpx2.get(url, headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ({"X-Forwarded-For": "127.0.0.1"}, "came through a proxy"),
+        ({"Host": "demo.example.com"}, "opened by the name 'demo.example.com'"),
+        ({"Origin": "https://evil.example"}, "from a page of another origin"),
+    ],
+)
+def test_refused_token_says_why_and_what_to_set(
+    server: RunningServer, header: dict[str, str], reason: str
+) -> None:
+    message = get_token(server, **header).json()["message"]
+    assert reason in message
+    assert "--demo-networks (SYNCLINE_DEMO_NETWORKS), for example 127.0.0.1" in message

@@ -22,7 +22,8 @@ from support.twilsock import twilsock_client
 from syncline_protocol import __version__
 from syncline_server.observability.metrics import Gauges, Meters
 from syncline_server.observability.prometheus import ProcessMetrics, encode
-from syncline_server.observability.worker_metrics import ANSWER_TIMEOUT, WorkerMetrics
+from syncline_server.observability.worker_metrics import WorkerMetrics
+from syncline_server.observability.worker_queries import ANSWER_TIMEOUT
 
 COUNT = 3
 

@@ -5,7 +5,7 @@ from syncline_server.config.settings import Settings
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.metrics import Limit, Load, Meters
 from syncline_server.realtime.admission import Admission
-from syncline_server.realtime.connections import ConnectionRegistry
+from syncline_server.realtime.connections import ConnectionRegistry, Description
 
 
 class FakeConnection:
@@ -19,8 +19,15 @@ class FakeConnection:
     def drain(self) -> None:
         """Nobody is sent away here."""
 
+    def disconnect(self) -> None:
+        """Nobody is disconnected here."""
+
     def load(self) -> Load:
         return Load("native", 0, 0, 0)
+
+    def describe(self) -> Description:
+        """Nobody is shown here."""
+        raise NotImplementedError
 
 
 def make_admission(connections: ConnectionRegistry, meters: Meters, **settings: int) -> Admission:

@@ -13,16 +13,34 @@ from support.server import StartServer
 from support.socket import native_socket, websocket_url
 from support.stream import event_stream
 from syncline_server.observability.metrics import Load
-from syncline_server.realtime.connections import VISITED_AT_ONCE, ConnectionRegistry
+from syncline_server.realtime.connections import VISITED_AT_ONCE, ConnectionRegistry, Description
 
 
 class FakeConnection:
-    """Attributes: `drained`: how often it was drained; `evicted`: how often it was evicted."""
+    """Attributes: `drained`, `evicted`, `disconnected`: how often it was."""
 
     def __init__(self, key: str | None = None) -> None:
         self.key = key
         self.drained = 0
         self.evicted = 0
+        self.disconnected = 0
+
+    def disconnect(self) -> None:
+        self.disconnected += 1
+
+    def describe(self) -> Description:
+        return Description(
+            identity="ada",
+            service_sid=None,
+            wire="native",
+            peer=None,
+            key=self.key,
+            opened=[],
+            open_count=0,
+            in_flight=0,
+            waiting=0,
+            is_slow=False,
+        )
 
     def evict(self) -> None:
         self.evicted += 1
@@ -125,6 +143,28 @@ class TestDraining:
         async with asyncio.timeout(10):
             await connections.drain_all()
         assert live.drained == 1
+
+
+class TestListing:
+    async def test_they_come_in_the_order_in_which_they_were_opened_page_by_page(self) -> None:
+        connections, live = ConnectionRegistry(), [FakeConnection(f"SK{n}") for n in range(5)]
+        for each in live:
+            connections.add(each)
+        connections.remove(live[1])
+        first = await connections.described("", 2, lambda _: True)
+        rest = await connections.described(first[-1][0], 9, lambda _: True)
+        assert [each.key for _, each in first + rest] == ["SK0", "SK2", "SK3", "SK4"]
+        assert len({name for name, _ in first + rest}) == 4
+
+    async def test_only_the_one_with_the_id_is_disconnected(self) -> None:
+        connections, live = ConnectionRegistry(), [FakeConnection(), FakeConnection("SK1")]
+        for each in live:
+            connections.add(each)
+        [(name, _)] = await connections.described("", 9, lambda each: each.key == "SK1")
+        found = connections.disconnect(name)
+        assert found is not None and found.key == "SK1"
+        assert [each.disconnected for each in live] == [0, 1]
+        assert ConnectionRegistry().disconnect(name) is None
 
 
 class TestShutdown:

@@ -223,6 +223,24 @@ class TestEnd:
         assert revisions == sorted(set(revisions), key=int)
         assert len(revisions) < 300
 
+    async def test_a_client_that_leaves_with_another_request_waiting_logs_no_error(
+        self, server: RunningServer
+    ) -> None:
+        logged = server.log.stat().st_size
+        async with native_socket(server) as writer:
+            document = (await writer.document("open", document=unique()))["sid"]
+            url = httpx2.URL(events_url(server, document)).raw_path
+            head = b"Host: test\r\nAuthorization: Bearer " + server.token().encode() + b"\r\n\r\n"
+            reading, sending = await asyncio.open_connection("127.0.0.1", server.port)
+            sending.write(b"GET %b HTTP/1.1\r\n%b" % (url, head) * 2)
+            await reading.readuntil(b"event: state")
+            sending.close()
+            await sending.wait_closed()
+            for n in range(20):
+                await writer.ok("set", document=document, data={"n": n})
+
+        assert b"Traceback" not in server.log.read_bytes()[logged:]
+
 
 def _large(n: int) -> dict[str, Any]:
     return {"n": n, "text": "x" * 16_000}

@@ -23,6 +23,13 @@ from .items.records import (
     MessagesMissed,
     Part,
 )
+from .items.replica_records import (
+    ReplicaChanged,
+    ReplicaOpened,
+    ReplicaRead,
+    ReplicaReset,
+    ReplicaWrote,
+)
 from .records import (
     Answered,
     Clocked,
@@ -76,6 +83,11 @@ _KINDS: dict[str, type[Record]] = {
         Read,
         Removed,
         Repeated,
+        ReplicaChanged,
+        ReplicaOpened,
+        ReplicaRead,
+        ReplicaReset,
+        ReplicaWrote,
         Stalled,
         Started,
         Updated,

@@ -49,6 +49,8 @@ class Figures:
         convergence: seconds from the end of the last fault until everybody had seen everything.
         item_writes: of items and messages, by outcome.
         item_events: events of items, and messages, at all observers together.
+        replica_repairs: how often replicas requested changes again, because a delta was wrong or
+            did not begin from what they had.
         item_delay: as `delay`, of items and messages.
         clocks: of the server and of its store, the seconds by which they are ahead of this
             machine's; they have whole seconds only.
@@ -67,6 +69,7 @@ class Figures:
     clocks: dict[str, float]
     item_writes: dict[str, int]
     item_events: int
+    replica_repairs: int
     item_delay: dict[str, Spread]
 
     @classmethod
@@ -91,6 +94,7 @@ class Figures:
             clocks=_clocks(evidence),
             item_writes=_item_writes(evidence),
             item_events=evidence.items.count_events(),
+            replica_repairs=evidence.items.count_repairs(),
             item_delay=_delays(_observers(evidence), sightings),
         )
 

@@ -42,6 +42,8 @@ class Pacing:
         room = asyncio.Semaphore(IN_FLIGHT)
         while not await self.stops_within(chance.uniform(0, 2 * interval)):
             await room.acquire()
+            if self.is_stopping:
+                return
             work = make()
             if work is None:
                 room.release()

@@ -79,6 +79,7 @@ def _counts(figures: Figures) -> Table:
     if any(figures.item_writes.values()):
         items = ", ".join(f"{count} {outcome}" for outcome, count in figures.item_writes.items())
         table.add_row("item writes", f"{items}; {figures.item_events} events and messages")
+        table.add_row("replicas", f"{figures.replica_repairs} times changes were requested again")
     table.add_row("faults", faults)
     clocks = [f"{name} {ahead:+.1f} s" for name, ahead in figures.clocks.items()]
     if clocks:

@@ -8,7 +8,7 @@ import { StreamView } from "./stream-view.js";
 /** @import { JsonObject } from "../syncline/protocol.js" */
 /** @import { Kind } from "./shared-object.js" */
 
-/** SID or unique name. Null or undefined: nothing is opened. @typedef {string | null | undefined} Name */
+/** SID or unique name. Null, undefined or "": nothing is opened. @typedef {string | null | undefined} Name */
 
 /**
  * Options that concern the creation (`data`, `ttl`) count for whoever opens the object first.

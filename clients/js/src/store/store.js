@@ -241,7 +241,8 @@ export class Store {
    * @returns {Access | null}
    */
   #access(type, name, options = {}) {
-    if (name === null || name === undefined) return null;
+    // The client creates an object without a name where the name is "": each page would leave one.
+    if (name === null || name === undefined || name === "") return null;
     const address = addressOf(type, name, options);
     return {
       find: () => this.#objects.get(address),

@@ -127,7 +127,7 @@ class Login:
             )
         if self.account_sid is None:
             raise UsageError("a token names the account: give account_sid beside the API key")
-        access_tokens.check(identity, ttl)
+        access_tokens.check(identity, ttl, service)
         return access_tokens.mint(
             self.account_sid, self.key, identity, ttl=ttl, service=service, now=int(time.time())
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from ssl import SSLContext
 from typing import TypedDict
 
+from syncline.options import check_positive
 from syncline.proxies import ProxyChoice, check_proxy
 
 __all__ = ["OptionValues", "ServiceOptions"]
@@ -46,8 +47,11 @@ class ServiceOptions:
             elif field.name == "max_connections":
                 if type(value) is not int or value < 1:
                     raise ValueError(f"max_connections must be a whole number from 1: {value!r}")
-            elif field.name not in ("ssl", "proxy") and not value > 0:
-                raise ValueError(f"{field.name} must be greater than 0, not {value!r}")
+            elif field.name == "ssl":
+                if not isinstance(value, SSLContext | None):
+                    raise ValueError(f"ssl must be an ssl.SSLContext or None, not {value!r}")
+            elif field.name != "proxy":
+                check_positive(field.name, value)
 
 
 class OptionValues(TypedDict, total=False):

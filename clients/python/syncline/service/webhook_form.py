@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+from syncline_protocol.jsonfaults import find_surrogate
+
 __all__ = ["webhook_form"]
 
 
@@ -35,5 +37,7 @@ def webhook_form(params: Mapping[str, Any] | str | bytes) -> dict[str, str] | No
             [value] = value
         if not isinstance(name, str) or not isinstance(value, str) or name in form:
             return None
+        if find_surrogate(name + value) is not None:
+            return None  # no webhook of ours: its text is UTF-8
         form[name] = value
     return form

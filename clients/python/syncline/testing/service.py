@@ -54,13 +54,14 @@ class LocalService(Service):
 
     def mint_token(self, identity: str, *, ttl: int = 3600, service: str | None = None) -> str:
         """As `Service.mint_token`; the token lasts as long also after `ServerClock.advance`."""
-        access_tokens.check(identity, ttl)
+        name = self.sid if service is None else service
+        access_tokens.check(identity, ttl, name)
         return access_tokens.mint(
             self.account_sid,
             (self._server.api_key_sid, self._server.api_key_secret),
             identity,
             ttl=math.ceil(self._server.clock.offset) + ttl,
-            service=service or self.sid,
+            service=name,
             now=int(time.time()),
         )
 

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from syncline_protocol.commands import Create, Remove, SetTtl
+from syncline_protocol.errors import Code
 from syncline_server.backend import Backend
 from syncline_server.http import urlencoded, urls
 from syncline_server.http.authentication import authenticate
@@ -21,6 +22,7 @@ from syncline_server.http.reply_context import ReplyContext
 from syncline_server.http.responses import json_reply
 from syncline_server.http.routing import Route
 from syncline_server.http.unknown_names import check_query
+from syncline_server.http.values import query_value
 from syncline_server.objects.access import Access
 from syncline_server.objects.headers import Headers
 from syncline_server.storage.results import Written
@@ -33,6 +35,10 @@ __all__ = [
     "object_routes",
     "objects_path",
 ]
+
+
+NAME_PREFIX = "NamePrefix"
+"""Query parameter of a list: only objects whose unique names begin with it."""
 
 
 def objects_path(form: ObjectForm) -> str:
@@ -98,10 +104,12 @@ class ObjectEndpoints:
         self._objects = objects
 
     async def list(self, request: Request) -> Response:
-        access = await enter(self._backend, request)
-        asked = PageRequest.of(request.scope["query_string"])
+        access, given = await enter_with_query(self._backend, request, (NAME_PREFIX,))
+        prefix = query_value(given, NAME_PREFIX, Code.INVALID_NAME) or ""
+        filters = ((NAME_PREFIX, prefix),) if prefix else ()
+        asked = PageRequest.of(request.scope["query_string"], filters)
         where = ReplyContext.of(request, self._backend, access)
-        page = await self._objects.page(access, asked.size, asked.token)
+        page = await self._objects.page(access, asked.size, asked.token, prefix=prefix)
         resources = [self._resource(each, where) for each in page.items]
         type_ = self._form.type
         url = urls.objects_url(where.base_url, where.service_sid, type_)

@@ -15,12 +15,14 @@ from syncline_server.http.routing import Route
 from . import schemas
 from .account import account_paths
 from .api_keys import key_paths
+from .connections import connection_paths
 from .lists import list_paths
 from .maps import map_paths
 from .parts import (
     EVENT_STREAM,
     JsonObject,
     json_content,
+    name_prefix,
     paging,
     parameters,
     ref,
@@ -64,6 +66,7 @@ def description(settings: Settings) -> JsonObject:
             {
                 **account_paths(),
                 **key_paths(),
+                **connection_paths(),
                 **webhook_paths(),
                 COLLECTION: _collection(),
                 f"{COLLECTION}/{{document}}": _document(),
@@ -123,7 +126,7 @@ def _collection() -> JsonObject:
         "get": {
             "operationId": "ListDocument",
             "summary": "Read a page of the documents of a service",
-            "parameters": paging(),
+            "parameters": [name_prefix(), *paging()],
             "responses": {
                 "200": {"description": "One page", "content": json_content("DocumentPage")},
                 **refusals(400),

@@ -19,6 +19,7 @@ from .parts import (
     URL,
     JsonObject,
     at_least_one,
+    name_prefix,
     nullable,
     object_schema,
     page,
@@ -104,7 +105,7 @@ def _objects(type_: ObjectType) -> JsonObject:
         "get": {
             "operationId": f"List{name}",
             "summary": f"Read a page of the {type_.plural} of a service",
-            "parameters": paging(),
+            "parameters": [name_prefix(), *paging()],
             "responses": {"200": reply("One page", f"{name}Page"), **refusals(400, 429)},
         },
     }

@@ -28,6 +28,7 @@ __all__ = [
     "json_content",
     "nullable",
     "object_schema",
+    "name_prefix",
     "page",
     "paging",
     "parameters",
@@ -157,6 +158,16 @@ def paging() -> list[JsonObject]:
             {"type": "string", "minLength": 1},
         ),
     ]
+
+
+def name_prefix() -> JsonObject:
+    """The query parameter of a listing of objects."""
+    return query(
+        "NamePrefix",
+        "Only objects whose unique names begin with this. They come in no order, and a page may "
+        "have fewer than `PageSize`, even none, and still be followed by another.",
+        {"type": "string", "minLength": 1, "maxLength": NAME_LENGTH},
+    )
 
 
 def page(key: str, item: str) -> JsonObject:

@@ -11,6 +11,7 @@ from syncline_server.objects.patches import OPERATIONS_LIMIT
 
 from .account import account_schemas
 from .api_keys import key_schemas
+from .connections import connection_schemas
 from .items import newest_item
 from .lists import list_schemas
 from .maps import map_schemas
@@ -144,6 +145,7 @@ def _schemas(settings: Settings) -> JsonObject:
         "DocumentPage": page("documents", "Document"),
         **account_schemas(DATE),
         **key_schemas(DATE),
+        **connection_schemas(),
         **webhook_schemas(),
         **list_schemas(settings),
         **map_schemas(settings),

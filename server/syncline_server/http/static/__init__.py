@@ -1,4 +1,4 @@
-"""Static files for browsers: the client and, with `--demo`, the demo page and its tokens."""
+"""Static files for browsers: the client, the console, and the demo with its tokens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from syncline_protocol.identities import IDENTITY_LENGTH, RESERVED, is_reserved
 from syncline_server.auth.authenticator import mint_token
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.networks import Network
-from syncline_server.http.loopback import is_local
+from syncline_server.config.settings import Settings
+from syncline_server.http.loopback import why_not_local
 from syncline_server.http.pages import PAGE_HEADERS, PAGES, SWAGGER_UI
 
 __all__ = ["routes"]
@@ -34,7 +35,9 @@ _CLIENT_HEADERS = {
 
 _DEMO = Path(__file__).parent / "demo"
 
-_DEMO_HEADERS = {
+_CONSOLE = Path(__file__).parent / "console"
+
+_STRICT_HEADERS = {
     "Cache-Control": "no-cache",
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -46,18 +49,14 @@ _DEMO_HEADERS = {
 }
 
 
-def routes(
-    credentials: Credentials, demo: bool, demo_client_networks: Collection[Network] = ()
-) -> list[BaseRoute]:
-    """The routes of static files and, if `demo`, of the demo.
-
-    `demo_client_networks`: networks that get demo tokens, in addition to this machine.
-    """
+def routes(credentials: Credentials, settings: Settings) -> list[BaseRoute]:
+    """The routes of static files, and of the console and the demo where they are on."""
     return [
         *_client_routes(),
         Mount("/pages", _Files(PAGES, PAGE_HEADERS)),
         Mount("/swagger-ui", _Files(SWAGGER_UI, PAGE_HEADERS)),
-        *(_demo_routes(credentials, demo_client_networks) if demo else []),
+        *(_page_routes("/console", _CONSOLE) if settings.has_console else []),
+        *(_demo_routes(credentials, settings.demo_client_networks) if settings.demo else []),
     ]
 
 
@@ -73,13 +72,23 @@ def _client_routes() -> list[BaseRoute]:
     return [Route("/syncline.js", client), Mount("/syncline", parts)]
 
 
-def _demo_routes(credentials: Credentials, callers: Collection[Network]) -> list[BaseRoute]:
-    async def page(_: Request) -> Response:
-        return FileResponse(_DEMO / "index.html", headers=_DEMO_HEADERS)
+def _page_routes(path: str, directory: Path) -> list[BaseRoute]:
+    """Routes of a page, with and without a slash at its end, and of what it loads."""
 
+    async def page(_: Request) -> Response:
+        return FileResponse(directory / "index.html", headers=_STRICT_HEADERS)
+
+    return [
+        Route(path, page),
+        Route(f"{path}/", page),
+        Mount(path, _Files(directory, _STRICT_HEADERS)),
+    ]
+
+
+def _demo_routes(credentials: Credentials, callers: Collection[Network]) -> list[BaseRoute]:
     async def token(request: Request) -> Response:
-        if not is_local(request, callers):
-            raise Refusal(Code.FORBIDDEN, "The demo gives tokens only to clients on this machine.")
+        if reason := why_not_local(request, callers):
+            raise Refusal(Code.FORBIDDEN, _explain(reason, request))
         identity = request.query_params.get("identity", "")
         if not 1 <= len(identity) <= IDENTITY_LENGTH:
             raise Refusal(
@@ -93,12 +102,17 @@ def _demo_routes(credentials: Credentials, callers: Collection[Network]) -> list
             {"identity": identity, "token": made}, headers={"Cache-Control": "no-store"}
         )
 
-    return [
-        Route("/demo", page),
-        Route("/demo/", page),
-        Route("/demo/token", token),
-        Mount("/demo", _Files(_DEMO, _DEMO_HEADERS)),
-    ]
+    return [Route("/demo/token", token), *_page_routes("/demo", _DEMO)]
+
+
+def _explain(reason: str, request: Request) -> str:
+    """Why there is no token, and what to set so that there is one."""
+    address = request.client.host if request.client else "ADDRESS"
+    return (
+        f"The demo gives no token to this client. {reason} Clients on this machine get tokens, "
+        f"and those in the networks of --demo-networks (SYNCLINE_DEMO_NETWORKS), for example "
+        f"{address}, that open the page directly by an IP address or as localhost."
+    )
 
 
 class _Files(StaticFiles):

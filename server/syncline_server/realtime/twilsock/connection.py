@@ -67,6 +67,7 @@ class TwilsockClient(Client):
     # it expired (401/20104: the SDK emits `tokenExpired`; Kotlin and iOS ask for a new one) or is
     # refused (401/20101). From there `updateToken` works at once.
     close_codes = CloseCodes(
+        disconnected=CloseCode.TRY_AGAIN_LATER,
         too_slow=CloseCode.TRY_AGAIN_LATER,
         token_expired=CloseCode.NORMAL_CLOSURE,
         token_refused=CloseCode.NORMAL_CLOSURE,

@@ -170,7 +170,9 @@ class ShardConnection:
         if barrier is None:
             return await self._reply(answer)
         # 3. Ask for the barrier after the write was sent: it covers what was sent before it.
-        reply, _ = await asyncio.gather(self._reply(answer), barrier.passed())
+        # Shielded: other writes wait for the same future, and a caller that is cancelled must not
+        # cancel it for them.
+        reply, _ = await asyncio.gather(self._reply(answer), asyncio.shield(barrier.passed()))
         return reply
 
     async def probe_writes(self, key: str) -> None:

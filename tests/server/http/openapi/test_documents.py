@@ -343,3 +343,19 @@ def test_a_stream_is_as_described(described: Any, api: DocumentsApi) -> None:
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_health_is_as_described(described: Any, server: RunningServer, path: str) -> None:
     check(described, path, httpx2.get(server.url + path))
+
+
+async def test_replies_about_connections_are_as_described(
+    described: Any, server: RunningServer
+) -> None:
+    path, identity = "/v1/Connections", unique("connected")
+    async with native_socket(server, server.token(identity)) as socket:
+        url = f"{server.url}{path}"
+        listed = httpx2.get(url, params={"Identity": identity}, auth=server.basic)
+        check(described, path, listed)
+        [found] = listed.json()["connections"]
+        for status in (204, 404):
+            closed = httpx2.delete(found["url"], auth=server.basic)
+            assert closed.status_code == status
+            check(described, f"{path}/{{connection}}", closed)
+            await socket.closed()

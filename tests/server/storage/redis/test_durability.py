@@ -175,6 +175,28 @@ async def test_fsync_waits_for_the_disk(tmp_path: Path, service_sid: str) -> Non
         await engine.stop()
 
 
+async def test_a_writer_that_leaves_ends_no_other_writers_wait(
+    pair: Watched, service_sid: str
+) -> None:
+    pair.replica.signal(signal.SIGSTOP)
+    try:
+        async with durable(
+            ExternalRedis(pair.master.address), "replicated", service_sid, WAIT_LIMIT
+        ) as service:
+            leaving = asyncio.create_task(service.create("leaving"))
+            staying = asyncio.create_task(service.create("staying"))
+            while len(await pair.master.ask("KEYS", f"{{{service_sid}:*:document:*")) < 2:
+                await asyncio.sleep(0.01)
+            leaving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await leaving
+            pair.replica.signal(signal.SIGCONT)
+
+            assert (await staying).unique_name == "staying"
+    finally:
+        pair.replica.signal(signal.SIGCONT)
+
+
 async def test_fsync_without_a_file_is_refused(pair: Watched, service_sid: str) -> None:
     async with durable(ExternalRedis(pair.master.address), "fsync", service_sid) as service:
         refusal = await refused(service.find_or_create("prefs"), Code.UNAVAILABLE)

@@ -141,6 +141,11 @@ class TestBatches:
 
         assert not check_item_batches(evidence_of(*self.WHOLE, pages)).findings
 
+    def test_items_that_get_newer_revisions_after_a_failover_are_no_part_of_it(self) -> None:
+        again = changed(9, A + 1, added("k", C, 1))
+
+        assert not check_item_batches(evidence_of(*self.WHOLE, again)).findings
+
     def test_an_event_has_a_part(self) -> None:
         seen = [opened(0.5, FIRST), changed(1, FIRST, both("k", 0))]
 

@@ -10,6 +10,9 @@ import pytest
 from support.defects import (
     BATCH_HALF_APPLIED,
     CONDITION_IGNORED,
+    DELTA_BASES_SKIPPED,
+    DELTAS_OF_OTHER_DATA,
+    DELTAS_UNLIKE_DIGEST,
     EVENT_BEFORE_REPLY,
     EVENT_DROPPED_FOR_ONE,
     EVENTS_OUT_OF_ORDER,
@@ -103,6 +106,30 @@ async def test_an_event_that_is_dropped_for_one_subscriber(
     promises = [check for check in outcome.verdict["checks"] if check["is_promise"]]
     clients = {each["client"] for check in promises for each in check["findings"]}
     assert len(clients) == 1
+
+
+def test_deltas_of_data_that_nobody_wrote(fresh_server: StartServer, tmp_path: Path) -> None:
+    server = fresh_server(environ=DELTAS_OF_OTHER_DATA.environ)
+    outcome = run_until_conclusive(server, tmp_path, *SHORT, "--types=maps", seconds=2)
+
+    assert {"item-revisions", "replica-converged"} <= broken(outcome)
+
+
+@pytest.mark.parametrize(
+    "defect",
+    [
+        pytest.param(DELTAS_UNLIKE_DIGEST, id="unlike-digest"),
+        pytest.param(DELTA_BASES_SKIPPED, id="base-skipped"),
+    ],
+)
+def test_deltas_that_replicas_find_wrong_are_replaced_by_whole_items(
+    fresh_server: StartServer, tmp_path: Path, defect: Defect
+) -> None:
+    server = fresh_server(environ=defect.environ)
+    outcome = run_until_conclusive(server, tmp_path, *SHORT, "--types=lists,maps", seconds=3)
+
+    assert (outcome.status, outcome.broken) == (0, set())
+    assert outcome.verdict["figures"]["replica_repairs"] > 0
 
 
 def broken(outcome: Outcome) -> set[str]:

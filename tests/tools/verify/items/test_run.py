@@ -25,6 +25,10 @@ CHECKS = {
     "item-replies",
     "item-parts",
     "item-expiry",
+    "replica-converged",
+    "replica-fresh",
+    "replica-order",
+    "replica-own",
 }
 """What is judged of a map."""
 
@@ -66,4 +70,11 @@ def test_every_wire_is_judged_without_the_servers_redis(
     names = {each["name"] for each in outcome.verdict["checks"]}
     assert names == CHECKS | {"commands", "effect"}
     joined = [each for each in outcome.records if isinstance(each, ItemsJoined)]
-    assert {each.wire for each in joined} == {"items", "native", "pages", "sse", "twilsock"}
+    assert {each.wire for each in joined} == {
+        "items",
+        "native",
+        "pages",
+        "python",
+        "sse",
+        "twilsock",
+    }

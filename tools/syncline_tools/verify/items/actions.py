@@ -14,7 +14,7 @@ from .collection import Collection
 from .operation import ABSENT, Operation
 from .records import ItemsAnswered
 
-__all__ = ["CONTENDED", "EXPIRING", "FREE", "GROUP", "LIFE", "Actions", "expires"]
+__all__ = ["CONTENDED", "EXPIRING", "FREE", "GROUP", "LIFE", "PADDING", "Actions", "expires"]
 
 CONTENDED = ("contended-1", "contended-2")
 FREE = tuple(f"free/{number} ä%" for number in range(1, 7))
@@ -24,6 +24,9 @@ GROUP = tuple(f"group-{number}" for number in range(1, 5))
 EXPIRING = "expiring-"
 LIFE = 2
 """How the key of an item begins that expires, and the seconds that it lives."""
+
+PADDING = "abc " * 80
+"""Text in the data of items, so that they are large enough for deltas."""
 
 TALLY_LIMIT = 40
 """Writes that the data of one item names, at most; the next ones go to another item."""
@@ -166,7 +169,9 @@ class Actions:
         """Write, with data that name the write."""
         number = self.number()
         marked = [
-            each if each.do == "remove" else _with_data(each, {"w": number, "part": part})
+            each
+            if each.do == "remove"
+            else _with_data(each, {"w": number, "part": part, "text": PADDING})
             for part, each in enumerate(operations)
         ]
         return await self.write(writer, number, collection, marked)

@@ -12,7 +12,13 @@ from .checks_complete import check_item_complete
 from .checks_contention import check_item_conditions, check_item_indexes
 from .checks_delivery import check_item_fresh, check_item_parts, check_item_replies
 from .checks_events import check_item_converged, check_item_order, check_item_replay
+from .checks_freshness import check_replica_fresh
 from .checks_lives import check_item_expiry, check_messages
+from .checks_replicas import (
+    check_replica_converged,
+    check_replica_order,
+    check_replica_own,
+)
 from .checks_revisions import check_item_removals, check_item_revisions
 from .checks_writes import check_item_kept, check_item_origin
 
@@ -37,6 +43,13 @@ _ON_EVENTS: tuple[OfItems, ...] = (
     check_item_removals,
 )
 
+_ON_REPLICAS: tuple[OfItems, ...] = (
+    check_replica_converged,
+    check_replica_fresh,
+    check_replica_order,
+    check_replica_own,
+)
+
 
 def item_checks(evidence: Evidence) -> Iterator[Check]:
     """Those that the run is about: without observers of events, nothing says what they received."""
@@ -46,6 +59,8 @@ def item_checks(evidence: Evidence) -> Iterator[Check]:
         yield from (check(evidence) for check in _ON_ITEMS)
         if items.observers:
             yield from (check(evidence) for check in _ON_EVENTS)
+        if items.replicas:
+            yield from (check(evidence) for check in _ON_REPLICAS)
     if "list" in types:
         yield check_item_indexes(evidence)
     if "map" in types:

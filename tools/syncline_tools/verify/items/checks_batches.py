@@ -98,7 +98,7 @@ def _is_whole(items: ItemEvidence, calm: Calm, event: ItemsChanged) -> bool:
 def _part_of_event(items: ItemEvidence, event: ItemsChanged) -> Iterator[Finding]:
     for batch, parts in _batches(items, event.changes):
         count = len(batch.invoked.parts)
-        if len(parts) < count:
+        if len(parts) < count and not _is_later(batch, event):
             yield Finding(
                 document=event.collection,
                 client=event.client,
@@ -158,3 +158,12 @@ def _is_overwritten(
         for write in items.writes_to(snapshot.collection)
         for part in write.invoked.parts
     )
+
+
+def _is_later(batch: ItemWrite, event: ItemsChanged) -> bool:
+    """True of an event that gives items of a batch newer revisions than the batch did, as a server
+    does after a failover that lost what was written to them since."""
+    if batch.answered is None or not batch.is_acknowledged:
+        return False
+    last = max((each for each in batch.answered.revisions if each is not None), default=0)
+    return all(each.revision > last for each in event.changes if batch.number in each.writes)

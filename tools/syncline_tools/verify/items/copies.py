@@ -28,6 +28,7 @@ __all__ = [
     "States",
     "apply",
     "difference",
+    "differing",
     "index",
     "is_tried",
     "rebuild",
@@ -165,7 +166,7 @@ def difference(
     if stored is None:
         return
     part = {key: state for key, state in stored.items() if scope.has(key)}
-    text = _differing(copy.items, part, lost, copy.seen.at)
+    text = differing(copy.items, part, lost, copy.seen.at)
     if text is not None:
         yield Finding(
             document=copy.seen.collection,
@@ -180,7 +181,7 @@ def is_tried(each: ItemSeen) -> bool:
     return isinstance(each, ItemsReplayed) and not each.is_adopted
 
 
-def _differing(copy: States, stored: States, lost: LostChanges, at: float) -> str | None:
+def differing(copy: States, stored: States, lost: LostChanges, at: float) -> str | None:
     """The first difference of a copy at that time, in words; None if there is none."""
     for key in sorted(copy.keys() | stored.keys()):
         mine, other = copy.get(key), stored.get(key)

@@ -24,6 +24,7 @@ from .records import (
     MessagesMissed,
     Part,
 )
+from .replica_records import ReplicaChanged, ReplicaOpened, ReplicaRead, ReplicaRecord
 from .scope import WHOLE, Scope
 
 __all__ = ["Applied", "ItemEvidence", "ItemSeen", "ItemWrite", "Sighting", "Snapshot"]
@@ -119,6 +120,7 @@ class ItemEvidence:
         seen: by collection and client, of the observers of events.
         messages: by stream and client.
         missed: what subscribers were notified to have missed of messages, by stream and client.
+        replicas: what the users of replicas saw, by collection and client.
         places: where in the history each thing that was received, and each answer, is, by identity.
         duplicated: when all that a client had sent was sent again, by client.
     """
@@ -134,6 +136,9 @@ class ItemEvidence:
         default_factory=lambda: defaultdict(list)
     )
     missed: dict[tuple[str, str], list[MessagesMissed]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    replicas: dict[tuple[str, str], list[ReplicaRecord]] = field(
         default_factory=lambda: defaultdict(list)
     )
     places: dict[int, int] = field(default_factory=dict)
@@ -166,6 +171,8 @@ class ItemEvidence:
                 self.messages[record.collection, record.client].append(record)
             case MessagesMissed():
                 self.missed[record.collection, record.client].append(record)
+            case ReplicaRecord():
+                self.replicas[record.collection, record.client].append(record)
 
     @property
     def collections(self) -> list[str]:
@@ -218,6 +225,18 @@ class ItemEvidence:
                     found[part.key].append(write)
         return found
 
+    def replica_clients(self, collection: str) -> list[str]:
+        """Those that have a replica of a collection."""
+        return [client for sid, client in self.replicas if sid == collection]
+
+    def count_repairs(self) -> int:
+        """How often replicas requested changes again."""
+        reads: dict[tuple[str, str], int] = {}
+        for place, records in self.replicas.items():
+            counts = [each.repairs for each in records if isinstance(each, ReplicaRead)]
+            reads[place] = counts[-1] if counts else 0
+        return sum(reads.values())
+
     def count_events(self) -> int:
         """Events of items, and messages, at all observers together."""
         changes = sum(
@@ -241,6 +260,9 @@ class ItemEvidence:
                 if isinstance(each, ItemsChanged | ItemsReplayed):
                     for change in each.changes:
                         yield Sighting(each.at, client, change)
+        for (sid, client), records in self.replicas.items():
+            for record in records if sid == collection else ():
+                yield from _shown(record, client)
 
     def final(self, collection: str) -> ItemsRead | None:
         """The last reading past all faults."""
@@ -248,3 +270,15 @@ class ItemEvidence:
             if isinstance(snapshot, ItemsRead) and snapshot.final:
                 return snapshot
         return None
+
+
+def _shown(record: ReplicaRecord, client: str) -> Iterator[Sighting]:
+    """The items that a replica shows. The revision of a removal may be the collection's there."""
+    states: tuple[ItemState, ...] = ()
+    if isinstance(record, ReplicaOpened | ReplicaRead):
+        states = record.items
+    elif isinstance(record, ReplicaChanged):
+        states = record.changes
+    for state in states:
+        if state.content is not None:
+            yield Sighting(record.at, client, state)

@@ -31,9 +31,12 @@ class ItemObserver(Protocol):
         types: of the collections that it observes.
     """
 
-    sight: ItemSight
     receives_events: bool
     types: frozenset[str]
+
+    @property
+    def sight(self) -> ItemSight:
+        """As above."""
 
     async def open(self) -> None:
         """Connect."""

@@ -27,6 +27,7 @@ __all__ = [
     "MessageReceived",
     "MessagesMissed",
     "Part",
+    "REMOVED",
     "named_by",
     "state_of",
 ]

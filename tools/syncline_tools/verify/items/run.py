@@ -17,6 +17,7 @@ from .collection import STREAM
 from .direct import ItemDirect
 from .observer import STORE, ItemObserver, MakeObserver
 from .records import ItemsJoined, ItemsRead
+from .replica import ReplicaClient
 from .rest_sender import RestSender
 from .scope import WHOLE, Scope
 from .sight import ItemSight
@@ -98,6 +99,13 @@ class ItemVerification:
 
     async def converge(self, direct: Direct) -> None:
         """Wait until all have seen the final state, or for so long as they may take."""
+        await self._await_agreement(direct)
+        for observer in self._observers:
+            if isinstance(observer, ReplicaClient):
+                for collection in self.workload.collections:
+                    observer.show(collection, final=True)
+
+    async def _await_agreement(self, direct: Direct) -> None:
         reader = ItemDirect(direct)
         for _ in range(READINGS):
             readings = await self._read_all(reader)
@@ -141,8 +149,10 @@ class ItemVerification:
             if types[final.collection] in observer.types
         )
 
-    def _sight(self, name: str, scope: Scope = WHOLE) -> ItemSight:
-        return ItemSight(name, self._history, self._changed.set, scope=scope)
+    def _sight(
+        self, name: str, scope: Scope = WHOLE, kind: type[ItemSight] = ItemSight
+    ) -> ItemSight:
+        return kind(name, self._history, self._changed.set, scope=scope)
 
     def _join_rest_writer(
         self, name: str, links: Mapping[str, Link], stack: AsyncExitStack
@@ -155,7 +165,7 @@ class ItemVerification:
     async def _join_observer(
         self, name: str, wire: Wire[C], link: Link, stack: AsyncExitStack
     ) -> C:
-        sight = self._sight(name, wire.scope)
+        sight = self._sight(name, wire.scope, wire.sight)
         observer = wire.make(link.url, self._service, self._token, sight=sight)
         await self._open(observer, wire.name, stack)
         return observer

@@ -13,7 +13,10 @@ from .native import NativeClient
 from .observer import ItemObserver
 from .operation import Sender
 from .paging import PagingObserver
+from .replica import ReplicaClient
+from .replica_sight import ReplicaSight
 from .scope import WHOLE, Scope
+from .sight import ItemSight
 from .sse import SseObserver
 from .twilsock import TwilsockClient
 
@@ -41,12 +44,14 @@ class Wire(Generic[C]):
         make: called with the URL of a link, the service, a token, and `sight`.
         types: of the collections without which it has nothing to do.
         scope: the items that it observes.
+        sight: what puts into the history what it sees.
     """
 
     name: str
     make: Callable[..., C]
     types: frozenset[str] = _ALL
     scope: Scope = field(default=WHOLE)
+    sight: type[ItemSight] = ItemSight
 
 
 REST_WRITERS = "items"
@@ -94,5 +99,24 @@ OBSERVERS: dict[str, Wire[ItemObserver]] = {
         f"{type_}-sse": Wire(name="sse", make=partial(SseObserver, type_), types=frozenset({type_}))
         for type_ in (LIST, MAP, STREAM)
     },
+    "replica-native": Wire(
+        name="python",
+        make=partial(ReplicaClient, "websocket"),
+        types=frozenset({LIST, MAP}),
+        sight=ReplicaSight,
+    ),
+    "replica-sse": Wire(
+        name="python",
+        make=partial(ReplicaClient, "rest"),
+        types=frozenset({LIST, MAP}),
+        sight=ReplicaSight,
+    ),
+    "replica-prefix": Wire(
+        name="python",
+        make=partial(ReplicaClient, "websocket", types=frozenset({MAP})),
+        types=frozenset({MAP}),
+        scope=Scope(prefix="free/"),
+        sight=ReplicaSight,
+    ),
 }
 """Clients that only look, one each, by the beginning of their names."""

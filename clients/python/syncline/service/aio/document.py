@@ -121,7 +121,8 @@ class AsyncDocument(AsyncHandle, AsyncDataAccess, Generic[T]):
                     Code.INVALID_PARAMETER,
                     f"update takes no operation_id with more than {OPERATIONS_LIMIT} keys.",
                 )
-            return await self._mutate(lambda data: data | new, ttl, ModelData(None))
+            newest = await self._read()
+            return await self._mutate(lambda data: data | new, ttl, ModelData(None), newest)
         return await self.patch(operations=shallow_merge(new), ttl=ttl, operation_id=operation_id)
 
     async def mutate(self, fn: Mutator[T], *, ttl: int | None = None) -> T:
@@ -140,8 +141,9 @@ class AsyncDocument(AsyncHandle, AsyncDataAccess, Generic[T]):
             UsageError: `mutate` was called inside `mutate` of this document.
             InvalidRequest, TooLarge: as in `set`.
         """
-        with mutating(self._http.path_to(self._address)):
-            return await self._mutate(fn, ttl, self._model)
+        newest = await self._read()  # tells all names of the document
+        with mutating(self._paths):
+            return await self._mutate(fn, ttl, self._model, newest)
 
     async def patch(
         self,
@@ -231,15 +233,17 @@ class AsyncDocument(AsyncHandle, AsyncDataAccess, Generic[T]):
     async def _read(self) -> Snapshot[Any]:
         return Snapshot.parse((await self._request("get"))["document"])
 
-    async def _mutate(self, fn: Mutator[Any], ttl: int | None, model: ModelData[Any]) -> T:
+    async def _mutate(
+        self, fn: Mutator[Any], ttl: int | None, model: ModelData[Any], newest: Snapshot[Any]
+    ) -> T:
         deadline = time.monotonic() + self._http.pool.options.mutate_timeout
         pauses = MutationPauses()
-        newest = await self._read()
         while True:
-            data = await async_result(fn(model.decode(newest.json)))
-            if data is None:
+            passed = model.decode(newest.json)
+            data = await async_result(fn(passed))
+            json = model.encode_result(data, passed, newest.json, None)
+            if json is None:
                 return self._model.decode(newest.json)
-            json = model.encode_over(data, newest.json, None)
             members = {"data": orjson.Fragment(json), "if_match": str(newest.revision), "ttl": ttl}
             try:
                 return await self._write_data("set", None, json, members)

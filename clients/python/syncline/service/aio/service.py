@@ -179,10 +179,11 @@ class AsyncService:
             service: SID or unique name of the service that the token is for; None for this one.
 
         Raises:
-            ValueError: the identity or `ttl` is not allowed.
+            ValueError: the identity, `ttl` or `service` is not allowed.
             UsageError: the SID of the account, or an API key to sign with, is not known.
         """
-        return self._pool.login.mint_token(identity, ttl=ttl, service=service or self.service)
+        name = self.service if service is None else service
+        return self._pool.login.mint_token(identity, ttl=ttl, service=name)
 
     def verify_webhook(
         self, url: str, params: Mapping[str, Any] | str | bytes, signature: str | None

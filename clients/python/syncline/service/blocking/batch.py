@@ -9,7 +9,9 @@ from typing import Any, Generic, Self
 
 import orjson
 
+from syncline.errors import UsageError
 from syncline.header import JsonObject
+from syncline.request_members import check_members
 from syncline.type_variables import Defaulted, K, T
 
 __all__ = ["Batch"]
@@ -23,6 +25,9 @@ class Batch(Defaulted, Generic[T, K]):
         with players.batch() as batch:
             batch.set("alice", {"score": 1})
             batch.remove("bob")
+
+    Its methods raise `InvalidRequest` for data or a value that cannot be sent, and `UsageError`
+    after the block.
 
     Attributes:
         operations: the operations so far, in the form of docs/protocol.md, section 3.
@@ -44,6 +49,7 @@ class Batch(Defaulted, Generic[T, K]):
         self._check_key = check_key
         self._send = send
         self._encode = encode
+        self._has_ended = False
 
     def add(self, key: K, data: T, *, ttl: int | None = None) -> None:
         """Add an item to a map; the batch is refused if the key exists."""
@@ -51,7 +57,7 @@ class Batch(Defaulted, Generic[T, K]):
 
     def append(self, data: T, *, ttl: int | None = None) -> None:
         """Append an item to a list."""
-        self.operations.append({"op": "add", "data": self._encoded(data), **_given(ttl=ttl)})
+        self._add({"op": "add", "data": self._encoded(data)}, ttl=ttl)
 
     def set(self, key: K, data: T, *, ttl: int | None = None, if_match: str | None = None) -> None:
         """Replace the data of an item; in a map, add the item if there is none."""
@@ -61,7 +67,7 @@ class Batch(Defaulted, Generic[T, K]):
     def remove(self, key: K, *, if_match: str | None = None) -> None:
         """Remove an item; the batch is refused if there is none."""
         self._check_key(key)
-        self.operations.append({"op": "remove", self._key_name: key, **_given(if_match=if_match)})
+        self._add({"op": "remove", self._key_name: key}, if_match=if_match)
 
     def __enter__(self) -> Self:
         return self
@@ -72,18 +78,20 @@ class Batch(Defaulted, Generic[T, K]):
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._has_ended = True
         if exc_type is None and self.operations:
             self.revisions = self._send(self.operations)
 
     def _append(self, op: str, key: K, data: T, **members: Any) -> None:
         self._check_key(key)
-        operation = {"op": op, self._key_name: key, **_given(**members)}
-        operation["data"] = self._encoded(data)
+        self._add({"op": op, self._key_name: key, "data": self._encoded(data)}, **members)
+
+    def _add(self, operation: JsonObject, **members: Any) -> None:
+        if self._has_ended:
+            raise UsageError("the block of this batch has ended: begin another batch")
+        operation.update({name: value for name, value in members.items() if value is not None})
+        check_members(operation)
         self.operations.append(operation)
 
     def _encoded(self, data: T) -> orjson.Fragment:
         return orjson.Fragment(self._encode(data))
-
-
-def _given(**members: Any) -> JsonObject:
-    return {name: value for name, value in members.items() if value is not None}

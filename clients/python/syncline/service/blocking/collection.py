@@ -286,18 +286,19 @@ class Collection(Handle, ItemAccess[T, K], Generic[T, K]):
     def _mutate(self, key: K, fn: Callable[[Any], Any], ttl: int | None) -> Item[T, K]:
         """As `mutate` of a map or list; `fn` is called with None for an item to create."""
         self._check_key(key)
-        with mutating(self._http.path_to(self._address, self.object_type), str(key)):
+        with mutating(self._paths, key):
             deadline = time.monotonic() + self._http.pool.options.mutate_timeout
             pauses = MutationPauses()
             newest = self._newest(key)
             while True:
                 stored = None if newest is None else newest.json
-                data = result(fn(None if newest is None else newest.data))
-                if data is None:
+                passed = None if newest is None else newest.data
+                data = result(fn(passed))
+                json = self._model.encode_result(data, passed, stored, None)
+                if json is None:
                     # Without an item there is none to return: the read raises.
                     return newest or self[key]
                 condition = ABSENT if newest is None else newest.revision
-                json = self._model.encode_over(data, stored, None)
                 members = {**self._named(key), "if_match": condition, "ttl": ttl}
                 try:
                     return self._write_item("set", None, json, members)

@@ -122,7 +122,8 @@ class Document(Handle, DataAccess, Generic[T]):
                     Code.INVALID_PARAMETER,
                     f"update takes no operation_id with more than {OPERATIONS_LIMIT} keys.",
                 )
-            return self._mutate(lambda data: data | new, ttl, ModelData(None))
+            newest = self._read()
+            return self._mutate(lambda data: data | new, ttl, ModelData(None), newest)
         return self.patch(operations=shallow_merge(new), ttl=ttl, operation_id=operation_id)
 
     def mutate(self, fn: Mutator[T], *, ttl: int | None = None) -> T:
@@ -141,8 +142,9 @@ class Document(Handle, DataAccess, Generic[T]):
             UsageError: `mutate` was called inside `mutate` of this document.
             InvalidRequest, TooLarge: as in `set`.
         """
-        with mutating(self._http.path_to(self._address)):
-            return self._mutate(fn, ttl, self._model)
+        newest = self._read()  # tells all names of the document
+        with mutating(self._paths):
+            return self._mutate(fn, ttl, self._model, newest)
 
     def patch(
         self,
@@ -230,15 +232,17 @@ class Document(Handle, DataAccess, Generic[T]):
     def _read(self) -> Snapshot[Any]:
         return Snapshot.parse((self._request("get"))["document"])
 
-    def _mutate(self, fn: Mutator[Any], ttl: int | None, model: ModelData[Any]) -> T:
+    def _mutate(
+        self, fn: Mutator[Any], ttl: int | None, model: ModelData[Any], newest: Snapshot[Any]
+    ) -> T:
         deadline = time.monotonic() + self._http.pool.options.mutate_timeout
         pauses = MutationPauses()
-        newest = self._read()
         while True:
-            data = result(fn(model.decode(newest.json)))
-            if data is None:
+            passed = model.decode(newest.json)
+            data = result(fn(passed))
+            json = model.encode_result(data, passed, newest.json, None)
+            if json is None:
                 return self._model.decode(newest.json)
-            json = model.encode_over(data, newest.json, None)
             members = {"data": orjson.Fragment(json), "if_match": str(newest.revision), "ttl": ttl}
             try:
                 return self._write_data("set", None, json, members)

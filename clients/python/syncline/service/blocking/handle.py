@@ -8,6 +8,7 @@ from typing import Any
 
 from syncline.errors import UsageError
 from syncline.header import Header, JsonObject
+from syncline.request_members import check_members
 from syncline.service.operation_ids import operation
 from syncline_protocol.objects import ObjectType
 
@@ -113,6 +114,13 @@ class Handle:
         return self._known
 
     @property
+    def _paths(self) -> set[str]:
+        """Paths of the object, by all its names that are known: handles may have different ones."""
+        known = () if self._known is None else (self._known.sid, self._known.unique_name)
+        names = {self._address, *known} - {None}
+        return {self._http.path_to(name, self.object_type) for name in names}
+
+    @property
     def _suffix(self) -> str:
         """What tells verbs for a list or map from those for its items."""
         return "_collection" if self.object_type.has_items else ""
@@ -124,6 +132,7 @@ class Handle:
     def _request(self, verb: str, **members: Any) -> JsonObject:
         """Send a request in the form of docs/protocol.md, section 3; return the `ok`."""
         given = {name: value for name, value in members.items() if value is not None}
+        check_members(given)
         ok = self._carry_out({"do": verb, self.object_type.name: self._address, **given})
         self._take(ok)
         return ok

@@ -1,11 +1,11 @@
-/** The map `demo_board`: cards in columns that many windows move at once. */
+/** The map `demo_board`: cards in columns that several people move at once. */
 
 import { COLUMNS, KEYS, readCard } from "./card.js";
 import { CardDialog } from "./card-dialog.js";
 import { CardDrag } from "./card-drag.js";
+import { CardTouch } from "./card-touch.js";
 import { Cards } from "./cards.js";
 import { Columns } from "./columns.js";
-import { element } from "./elements.js";
 import { keepOpen } from "./keep-open.js";
 
 const NAME = "demo_board";
@@ -16,40 +16,43 @@ const NAMES = Object.keys(COLUMNS);
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class Board {
-  #journal;
-  #report;
+  #pane;
+  #find;
   /** @type {Cards | null} null while the map is not open */
   #cards = null;
   #columns;
   #dialog;
 
-  /**
-   * @param {import("./journal.js").Journal} journal
-   * @param {(error: Error) => void} report takes a write that failed
-   */
-  constructor(journal, report) {
-    this.#journal = journal;
-    this.#report = report;
-    const board = element("board");
-    this.#columns = new Columns(board, {
+  /** @param {import("./pane.js").PaneContext} pane */
+  constructor(pane) {
+    this.#pane = pane;
+    this.#find = pane.find;
+    const board = pane.find("board");
+    this.#columns = new Columns(board, pane.find("card-text"), {
       step: (key, by) => this.#step(key, by, 0),
       edit: (key) => this.#dialog.open(key, this.#cards?.get(key)),
       remove: (key) => this.#write((cards) => cards.remove(key)),
     });
-    this.#dialog = new CardDialog(async (key, basis, text) => {
+    this.#dialog = new CardDialog(pane.find, async (key, basis, text) => {
       if (this.#cards === null) throw new Error("The board is not open. Try again in a moment.");
       return this.#cards.edit(key, basis, text);
     });
     new CardDrag(board, (...move) => this.#move(...move));
+    new CardTouch(board, (...move) => this.#move(...move));
     board.addEventListener("keydown", (event) => this.#onKey(event));
-    element("card-form").addEventListener("submit", (event) => this.#add(event));
+    pane.find("card-form").addEventListener("submit", (event) => this.#add(event));
+  }
+
+  /** Cards whose writes wait for their replies. */
+  get waiting() {
+    return this.#cards?.waiting ?? 0;
   }
 
   /** @param {import("/syncline.js").Client} client */
   keepOpen(client) {
     this.#close();
     const failed = (map, error) => {
-      if (!map.removed && client.connectionState !== "disconnected") this.#report(error);
+      if (!map.removed && client.connectionState !== "disconnected") this.#pane.report(error);
     };
     return keepOpen(client, () => client.map({ id: NAME, keys: KEYS, replica: true }), {
       opened: (map) => this.#opened(map).catch((error) => failed(map, error)),
@@ -60,7 +63,7 @@ export class Board {
   async #opened(map) {
     const replica = map.replica();
     await replica.ready;
-    const cards = new Cards(map, replica, () => this.#show());
+    const cards = new Cards(map, replica, { onChange: () => this.#show(), sent: this.#pane.sent });
     this.#cards = cards;
     for (const name of ["itemAdded", "itemUpdated", "itemRemoved"]) {
       replica.on(name, (event) => this.#changed(event));
@@ -69,8 +72,9 @@ export class Board {
     await cards.addSamples();
   }
 
-  #removed({ removedBy, expired, isLocal }) {
-    this.#journal.add(NAME, removedBy, [expired ? "expired" : "removed it"], isLocal);
+  #removed({ removedBy, expired, isLocal, dateRemoved: date }) {
+    const event = { who: removedBy, isLocal, revision: null, date };
+    this.#pane.record(NAME, [expired ? "expired" : "removed it"], event);
     this.#close();
   }
 
@@ -81,23 +85,26 @@ export class Board {
 
   #show() {
     this.#columns.show(this.#cards?.list() ?? []);
-    element("board").dataset.state = this.#cards === null ? "closed" : "open";
-    element("card-add").disabled = this.#cards === null;
+    this.#find("board").dataset.state = this.#cards === null ? "closed" : "open";
+    this.#find("card-add").disabled = this.#cards === null;
+    this.#pane.changed();
   }
 
-  #changed({ item, key = item.key, previousItemData, removedBy, isLocal }) {
+  #changed({ item, key = item.key, previousItemData, isLocal, ...removal }) {
     const previous = previousItemData && readCard("", previousItemData, null, false);
     const card = item && readCard(key, item.data, item.updatedBy, false);
     const what = describe(card, previous);
-    const who = card ? card.writer : removedBy;
-    if (what !== null) this.#journal.add(`${NAME}/${key}`, who, [what], isLocal);
+    const who = card ? card.writer : removal.removedBy;
+    const revision = item?.revision ?? removal.revision;
+    const date = item?.dateUpdated ?? removal.dateRemoved;
+    if (what !== null) this.#pane.record(`${NAME}/${key}`, [what], { who, isLocal, revision, date });
     this.#show();
     if (card && !isLocal) this.#columns.flash(key);
   }
 
   #add(event) {
     event.preventDefault();
-    const input = element("card-text");
+    const input = this.#find("card-text");
     const text = input.value.trim();
     input.value = "";
     if (text === "") return;
@@ -138,7 +145,7 @@ export class Board {
     if (card === undefined) return;
     void this.#write((cards) => cards.move(key, column, beforeKey));
     const at = this.#cards.in(column).findIndex((each) => each.key === key) + 1;
-    element("board-status").textContent = `“${card.text}” is number ${at} in ${COLUMNS[column]}.`;
+    this.#find("board-status").textContent = `“${card.text}” is number ${at} in ${COLUMNS[column]}.`;
   }
 
   /** @param {(cards: Cards) => Promise<void>} write */
@@ -149,7 +156,7 @@ export class Board {
       await write(cards);
     } catch (error) {
       // Without a board it is no failure: it is removed, or another client opens it.
-      if (this.#cards === cards) this.#report(error);
+      if (this.#cards === cards) this.#pane.report(error);
     }
   }
 }

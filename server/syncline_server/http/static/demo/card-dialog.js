@@ -1,32 +1,38 @@
-/** The dialog in which the text of a card is edited. */
-
-import { element } from "./elements.js";
+/** The dialog in which the text of a card is edited; the rest of the page stays in use meanwhile. */
 
 /** @typedef {import("./card.js").Card} Card */
 
 export class CardDialog {
-  #dialog = element("card-dialog");
-  #form = this.#dialog.querySelector("form");
-  #text = element("card-edited");
-  #problem = element("card-problem");
+  #dialog;
+  #form;
+  #text;
+  #problem;
   #save;
   #key = "";
   /** The card that the text is for. @type {Card | undefined} */
   #basis;
 
   /**
+   * @param {(id: string) => HTMLElement} find an element of the pane
    * @param {(key: string, basis: Card | undefined, text: string) => Promise<Rival | null>} save
    *   returns what another writer made of `basis`, if the text was not saved for that reason
    *
    * @typedef {{ card: Card | undefined }} Rival `card` is undefined if it was removed
    */
-  constructor(save) {
+  constructor(find, save) {
+    this.#dialog = find("card-dialog");
+    this.#form = this.#dialog.querySelector("form");
+    this.#text = find("card-edited");
+    this.#problem = find("card-problem");
     this.#save = save;
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#submit();
     });
-    element("card-cancel").addEventListener("click", () => this.#dialog.close());
+    find("card-cancel").addEventListener("click", () => this.#dialog.close());
+    this.#dialog.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.#dialog.close();
+    });
     this.#text.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.isComposing) return;
       event.preventDefault();
@@ -46,7 +52,9 @@ export class CardDialog {
     this.#basis = basis;
     this.#text.value = text;
     this.#problem.textContent = problem;
-    this.#dialog.showModal();
+    this.#dialog.show();
+    this.#text.focus();
+    this.#dialog.scrollIntoView({ block: "nearest" });
   }
 
   /** Save the text; if that fails, show it again with the reason. */

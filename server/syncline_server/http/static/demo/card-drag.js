@@ -1,4 +1,6 @@
-/** Dragging cards between columns; also from the board of another window. */
+/** Dragging cards by the mouse; also from the board of the other pane or of another window. */
+
+import { DropTarget } from "./drop-target.js";
 
 /** Media type of what is dragged: a drag of anything else is not for the board. */
 const TYPE = "application/x-syncline-card";
@@ -6,8 +8,7 @@ const TYPE = "application/x-syncline-card";
 export class CardDrag {
   #board;
   #drop;
-  /** @type {Element | null} the element that shows where the card would go */
-  #marked = null;
+  #target;
 
   /**
    * @param {HTMLElement} board holds `.column` elements, with `.task` elements in their lists
@@ -16,11 +17,12 @@ export class CardDrag {
   constructor(board, drop) {
     this.#board = board;
     this.#drop = drop;
+    this.#target = new DropTarget(board);
     board.addEventListener("dragstart", (event) => this.#start(event));
     board.addEventListener("dragover", (event) => this.#over(event));
     board.addEventListener("drop", (event) => this.#end(event));
     board.addEventListener("dragleave", (event) => {
-      if (!board.contains(event.relatedTarget)) this.#mark(null);
+      if (!board.contains(event.relatedTarget)) this.#target.mark(null);
     });
     board.addEventListener("dragend", () => this.#stop());
   }
@@ -35,44 +37,29 @@ export class CardDrag {
   }
 
   #over(event) {
-    const target = this.#target(event);
-    if (target === null) return;
+    const place = this.#place(event);
+    if (place === null) return;
     event.preventDefault();
     event.dataTransfer.dropEffect = "move";
-    this.#mark(target.before ?? target.column.querySelector("ol"));
+    this.#target.mark(place);
   }
 
   #end(event) {
-    const target = this.#target(event);
+    const place = this.#place(event);
     this.#stop();
-    if (target === null) return;
+    if (place === null) return;
     event.preventDefault();
     const key = event.dataTransfer.getData(TYPE);
-    if (key !== target.before?.dataset.key) {
-      this.#drop(key, target.column.dataset.column, target.before?.dataset.key ?? null);
-    }
+    if (key !== place.before) this.#drop(key, place.column, place.before);
   }
 
   #stop() {
-    this.#mark(null);
+    this.#target.mark(null);
     this.#board.querySelector(".dragged")?.classList.remove("dragged");
   }
 
-  /** The column under the pointer, and the card there that the dragged one would be put before. */
-  #target(event) {
-    const column = event.target.closest?.(".column");
-    if (!column || !event.dataTransfer.types.includes(TYPE)) return null;
-    const isBelow = (task) => {
-      const { top, height } = task.getBoundingClientRect();
-      return event.clientY < top + height / 2;
-    };
-    return { column, before: [...column.querySelectorAll(".task")].find(isBelow) ?? null };
-  }
-
-  #mark(element) {
-    if (element === this.#marked) return;
-    this.#marked?.classList.remove("drop-here");
-    element?.classList.add("drop-here");
-    this.#marked = element;
+  #place(event) {
+    if (!event.dataTransfer.types.includes(TYPE)) return null;
+    return this.#target.at(event.target, event.clientY);
   }
 }

@@ -33,7 +33,10 @@ export class CardView {
     this.#edit = button("✎", () => edit(key));
     this.#remove = button("✕", () => remove(key));
     const buttons = [this.#left, this.#right, this.#edit, this.#remove];
-    this.element = make("li", "task", this.#text, this.#writer, make("span", "task-buttons", ...buttons));
+    const handle = make("span", "task-handle", "⠿");
+    handle.ariaHidden = "true";
+    const row = make("span", "task-buttons", handle, ...buttons);
+    this.element = make("li", "task", this.#text, this.#writer, row);
     this.element.dataset.key = key;
     this.element.draggable = true;
     this.element.tabIndex = 0;

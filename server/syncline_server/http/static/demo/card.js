@@ -25,7 +25,7 @@ const TEXT_LIMIT = 120;
  * @param {string} key
  * @param {any} data
  * @param {string | null} writer
- * @param {boolean} isPending true if a write of this window is under way
+ * @param {boolean} isPending true if a write of this pane is under way
  * @returns {Card}
  */
 export function readCard(key, data, writer, isPending) {
@@ -73,8 +73,8 @@ export function placeBetween(before, after) {
 
 /** Cards of a board that has none yet. */
 export const SAMPLES = [
-  { text: "Open this page in a second window", column: "todo", place: 1 },
-  { text: "Move this card there", column: "todo", place: 2 },
-  { text: "Edit a card in one window while the other moves it", column: "doing", place: 1 },
+  { text: "Move this card: the other pane follows", column: "todo", place: 1 },
+  { text: "Go offline in one pane, then move cards in both", column: "todo", place: 2 },
+  { text: "Edit a card in one pane while the other moves it", column: "doing", place: 1 },
   { text: "Start the server", column: "done", place: 1 },
 ];

@@ -1,4 +1,4 @@
-/** The cards of the open map, as this window shows them, and the writes to them. */
+/** The cards of the open map, as this pane shows them, and the writes to them. */
 
 import { COLUMNS, KEYS, SAMPLES, cleanText, compareCards, placeBetween, readCard } from "./card.js";
 import { untilShown } from "./own-event.js";
@@ -17,18 +17,26 @@ export class Cards {
   #map;
   #replica;
   #onChange;
+  #sent;
   /** What this window writes, by key, over what the replica has; null for a removal. */
   #pending = new Map();
 
   /**
    * @param {import("/syncline.js").SyncMap} map
    * @param {import("/syncline.js").Replica} replica
-   * @param {() => void} onChange called whenever `list` changes by a write of this window
+   * @param {{ onChange: () => void, sent: import("./pane.js").PaneContext["sent"] }} listeners
+   *   `onChange` is called whenever `list` changes by a write of this pane
    */
-  constructor(map, replica, onChange) {
+  constructor(map, replica, { onChange, sent }) {
     this.#map = map;
     this.#replica = replica;
     this.#onChange = onChange;
+    this.#sent = sent;
+  }
+
+  /** Cards whose writes wait for their replies. */
+  get waiting() {
+    return this.#pending.size;
   }
 
   /** @returns {import("./card.js").Card[]} in the order of the columns' cards */
@@ -153,7 +161,9 @@ export class Cards {
     this.#pending.set(key, pending);
     this.#onChange();
     try {
+      const start = performance.now();
       const item = await send();
+      if (item) this.#sent(item.revision, start);
       await untilShown(this.#replica, key, item);
       return item;
     } finally {

@@ -28,11 +28,12 @@ export function toHex(value, key) {
 }
 
 /**
- * The colour of text on a background.
+ * The colour of text on a background: the one with more contrast, which is always more than 4.5.
  *
  * @param {string} hex of the background
  */
 export function inkOn(hex) {
-  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-  return 0.299 * red + 0.587 * green + 0.114 * blue > 150 ? "#111" : "#fff";
+  const linear = [1, 3, 5].map((at) => (parseInt(hex.slice(at, at + 2), 16) / 255) ** 2.2);
+  const luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+  return (luminance + 0.05) ** 2 > 1.05 * 0.05 ? "#000" : "#fff";
 }

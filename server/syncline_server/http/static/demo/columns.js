@@ -2,24 +2,27 @@
 
 import { COLUMNS } from "./card.js";
 import { CardView } from "./card-view.js";
-import { element, make } from "./elements.js";
+import { make } from "./elements.js";
 
 const NAMES = Object.keys(COLUMNS);
 
 export class Columns {
   #board;
+  #fallback;
   #actions;
   /** @type {Map<string, CardView>} */
   #views = new Map();
 
   /**
    * @param {HTMLElement} board gets an element for each column
+   * @param {HTMLElement} fallback gets the focus when the last card is removed
    * @param {ConstructorParameters<typeof CardView>[1]} actions of the cards
    */
-  constructor(board, actions) {
+  constructor(board, fallback, actions) {
     this.#board = board;
+    this.#fallback = fallback;
     this.#actions = actions;
-    board.append(...NAMES.map(makeColumn));
+    board.append(...NAMES.map((name) => makeColumn(board.id, name)));
   }
 
   /** @param {import("./card.js").Card[]} cards in order */
@@ -77,15 +80,15 @@ export class Columns {
 
   #restore(focus) {
     if (focus === null || document.activeElement === focus.active) return;
-    const wanted = [focus.active, focus.task, focus.next, element("card-text")];
+    const wanted = [focus.active, focus.task, focus.next, this.#fallback];
     wanted.find((each) => each?.isConnected && !each.disabled)?.focus();
   }
 }
 
-/** @param {keyof typeof COLUMNS} name */
-function makeColumn(name) {
+/** @param {string} board its id @param {keyof typeof COLUMNS} name */
+function makeColumn(board, name) {
   const title = make("h3", "", COLUMNS[name], " ", make("span", "column-size", "0"));
-  title.id = `column-${name}`;
+  title.id = `${board}-${name}`;
   const list = make("ol", "tasks");
   list.setAttribute("aria-labelledby", title.id);
   const column = make("div", "column", title, list);

@@ -1,33 +1,38 @@
 /** The document `demo_counter`: a number that many windows add to at once. */
 
-import { element } from "./elements.js";
 import { keepOpen } from "./keep-open.js";
 
 const NAME = "demo_counter";
 
 export class Counter {
-  #journal;
-  #report;
+  #pane;
+  #find;
   /** @type {import("/syncline.js").SyncDocument | null} */
   #document = null;
   #wanted = 0;
   #done = 0;
   #added = 0;
   #attempts = 0;
+  #resets = 0;
 
-  /**
-   * @param {import("./journal.js").Journal} journal
-   * @param {(error: Error) => void} report takes a write that failed
-   */
-  constructor(journal, report) {
-    this.#journal = journal;
-    this.#report = report;
-    for (const button of document.querySelectorAll("button[data-times]")) {
+  /** @param {import("./pane.js").PaneContext} pane */
+  constructor(pane) {
+    this.#pane = pane;
+    this.#find = pane.find;
+    for (const button of pane.find("counter").querySelectorAll("button[data-times]")) {
       button.addEventListener("click", () => this.#add(Number(button.dataset.times)));
     }
-    element("reset").addEventListener("click", () => {
-      this.#document?.set({ count: 0 }).catch(this.#report);
-    });
+    pane.find("reset").addEventListener("click", () => this.#reset());
+  }
+
+  /** Writes that wait for their replies, or for their turn. */
+  get waiting() {
+    return this.#resets + this.#wanted - this.#done;
+  }
+
+  /** The number as this pane shows it. */
+  get count() {
+    return this.#find("count").textContent;
   }
 
   /** @param {import("/syncline.js").Client} client */
@@ -46,19 +51,21 @@ export class Counter {
     this.#show();
   }
 
-  #updated({ data, updatedBy, isLocal }) {
-    this.#journal.add(NAME, updatedBy, [`count ${data.count}`], isLocal);
+  #updated({ data, updatedBy: who, isLocal, revision, dateUpdated: date }) {
+    this.#pane.record(NAME, [`count ${data.count}`], { who, isLocal, revision, date });
     this.#show();
   }
 
-  #removed({ removedBy, expired, isLocal }) {
-    this.#journal.add(NAME, removedBy, [expired ? "expired" : "removed it"], isLocal);
+  #removed({ removedBy, expired, isLocal, dateRemoved: date }) {
+    const event = { who: removedBy, isLocal, revision: null, date };
+    this.#pane.record(NAME, [expired ? "expired" : "removed it"], event);
     this.#document = null;
   }
 
   /** Add so many ones, each by a write of its own; more may be asked for meanwhile. */
   async #add(times) {
     this.#wanted += times;
+    this.#showWaiting();
     if (this.#wanted > times) return;
     const started = performance.now();
     try {
@@ -68,31 +75,54 @@ export class Counter {
       }
     } catch (error) {
       // Without a document it is no failure: it is removed, or another client opens it.
-      if (this.#document !== null) this.#report(error);
+      if (this.#document !== null) this.#pane.report(error);
     } finally {
       this.#wanted = 0;
       this.#done = 0;
+      this.#showWaiting();
     }
   }
 
+  async #reset() {
+    if (this.#document === null) return;
+    this.#resets += 1;
+    this.#showWaiting();
+    await this.#document.set({ count: 0 }).catch(this.#pane.report);
+    this.#resets -= 1;
+    this.#showWaiting();
+  }
+
   async #addOne(handle) {
+    let start = 0;
     await handle.mutate((data) => {
+      start = performance.now();
       this.#attempts += 1;
       return { ...data, count: (data.count ?? 0) + 1 };
     });
+    // No event comes between the reply and this line.
+    this.#pane.sent(handle.revision, start);
     this.#added += 1;
   }
 
   #showProgress(started) {
     const seconds = (performance.now() - started) / 1_000;
-    element("progress").value = (this.#done + 1) / this.#wanted;
-    element("added").textContent = String(this.#added);
-    element("attempts").textContent = String(this.#attempts);
-    element("conflicts").textContent = String(this.#attempts - this.#added);
-    element("rate").textContent = String(Math.round((this.#done + 1) / seconds));
+    this.#find("progress").value = (this.#done + 1) / this.#wanted;
+    this.#find("added").textContent = String(this.#added);
+    this.#find("attempts").textContent = String(this.#attempts);
+    this.#find("conflicts").textContent = String(this.#attempts - this.#added);
+    this.#find("rate").textContent = String(Math.round((this.#done + 1) / seconds));
+    const left = this.#wanted - this.#done - 1;
+    this.#find("count-waiting").textContent = left > 0 ? `+${left} to come` : "";
   }
 
   #show() {
-    element("count").textContent = String(this.#document?.data.count ?? 0);
+    this.#find("count").textContent = String(this.#document?.data.count ?? 0);
+    this.#pane.changed();
+  }
+
+  #showWaiting() {
+    const left = this.#wanted - this.#done;
+    this.#find("count-waiting").textContent = left > 0 ? `+${left} to come` : "";
+    this.#pane.changed();
   }
 }

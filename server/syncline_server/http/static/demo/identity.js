@@ -1,6 +1,6 @@
-/** Who this window is: a name made up once, kept for as long as the window is open. */
+/** Who a pane is: a name made up once, kept for as long as the window is open. */
 
-const KEY = "syncline-demo-identity";
+const KEY = "syncline-demo-";
 
 const QUALITIES = [
   "Brave", "Bright", "Calm", "Clever", "Curious", "Eager", "Gentle", "Happy",
@@ -11,29 +11,30 @@ const ANIMALS = [
   "Koala", "Lynx", "Marten", "Otter", "Panda", "Raven", "Seal", "Wombat",
 ];
 
-/** @returns {string} */
-export function readIdentity() {
-  return sessionStorage.getItem(KEY) ?? keepIdentity(`${any(QUALITIES)} ${any(ANIMALS)}`);
+/** @param {string} side of the pane @returns {string} */
+export function readIdentity(side) {
+  return sessionStorage.getItem(KEY + side) ?? keepIdentity(side, `${any(QUALITIES)} ${any(ANIMALS)}`);
 }
 
-/** @param {string} identity */
-export function keepIdentity(identity) {
-  sessionStorage.setItem(KEY, identity);
+/** @param {string} side of the pane @param {string} identity */
+export function keepIdentity(side, identity) {
+  sessionStorage.setItem(KEY + side, identity);
   return identity;
 }
 
 /**
- * An access token of the demo; only this machine gets one.
+ * An access token of the demo, and the response that it came with.
  *
  * @param {string} identity
- * @returns {Promise<string>}
+ * @param {typeof globalThis.fetch} fetch of the pane's network
+ * @returns {Promise<{ token: string, response: Response }>}
  */
-export async function fetchToken(identity) {
+export async function fetchToken(identity, fetch) {
   const response = await fetch(`/demo/token?identity=${encodeURIComponent(identity)}`);
   // Something in between may have answered with a page.
   const body = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(body.message ?? `HTTP ${response.status}`);
-  return body.token;
+  return { token: body.token, response };
 }
 
 /** @param {string[]} words */

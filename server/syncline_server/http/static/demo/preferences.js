@@ -1,7 +1,7 @@
 /** The document `user_prefs`: four colours, and what the page shows of them. */
 
 import { DEFAULT, KEYS, PALETTES, inkOn, toHex } from "./colours.js";
-import { dot, element, fromNow, make, person } from "./elements.js";
+import { dot, fromNow, make, person } from "./elements.js";
 import { keepOpen } from "./keep-open.js";
 
 const NAME = "user_prefs";
@@ -16,22 +16,22 @@ const SHOWN = ["json", "writer", "written", "revision", "expires"];
 const SOON = 5;
 
 export class Preferences {
-  #journal;
-  #report;
+  #pane;
+  #find;
   /** @type {import("/syncline.js").SyncDocument | null} */
   #document = null;
   /** Colours that were chosen here and are not written yet. */
   #chosen = {};
   #isWriting = false;
-  #inputs = KEYS.map((key) => document.querySelector(`input[name=${key}]`));
+  /** Writes of the buttons that are under way. */
+  #pressed = 0;
+  #inputs;
 
-  /**
-   * @param {import("./journal.js").Journal} journal
-   * @param {(error: Error) => void} report takes a write that failed
-   */
-  constructor(journal, report) {
-    this.#journal = journal;
-    this.#report = report;
+  /** @param {import("./pane.js").PaneContext} pane */
+  constructor(pane) {
+    this.#pane = pane;
+    this.#find = pane.find;
+    this.#inputs = KEYS.map((key) => pane.find(key));
     for (const input of this.#inputs) {
       input.addEventListener("input", () => this.#choose({ [input.name]: input.value }));
     }
@@ -39,6 +39,16 @@ export class Preferences {
     this.#onClick("expire", (handle) => handle.setTtl(SOON));
     this.#onClick("keep", (handle) => handle.setTtl(0));
     this.#onClick("remove", (handle) => handle.removeDocument());
+  }
+
+  /** Writes that wait for their replies; all chosen colours are one. */
+  get waiting() {
+    return this.#pressed + (Object.keys(this.#chosen).length > 0 ? 1 : 0);
+  }
+
+  /** The four colours as this pane shows them. */
+  get colours() {
+    return this.#inputs.map((input) => input.value);
   }
 
   /** @param {import("/syncline.js").Client} client */
@@ -56,10 +66,10 @@ export class Preferences {
     const handle = this.#document;
     if (handle === null) return;
     const expires = handle.dateExpires === null ? null : new Date(handle.dateExpires);
-    element("written").textContent = fromNow(handle.dateUpdated);
-    element("expires").textContent = expires === null ? "never" : fromNow(expires);
-    element("expire").hidden = expires !== null;
-    element("keep").hidden = expires === null;
+    this.#find("written").textContent = fromNow(handle.dateUpdated);
+    this.#find("expires").textContent = expires === null ? "never" : fromNow(expires);
+    this.#find("expire").hidden = expires !== null;
+    this.#find("keep").hidden = expires === null;
   }
 
   #opened(handle) {
@@ -70,21 +80,23 @@ export class Preferences {
   }
 
   #updated(event) {
-    const { data, previousData, updatedBy, isLocal } = event;
+    const { data, previousData, isLocal } = event;
     const changed = KEYS.filter((key) => data[key] !== previousData[key]);
     const what = changed.length > 0 ? describeColours(changed, data) : [describeExpiry(event)];
-    this.#journal.add(NAME, updatedBy, what, isLocal);
+    const { updatedBy: who, revision, dateUpdated: date } = event;
+    this.#pane.record(NAME, what, { who, isLocal, revision, date });
     this.#show();
     for (const input of this.#inputs) if (changed.includes(input.name)) flash(input);
   }
 
-  #removed({ removedBy, expired, isLocal }) {
-    this.#journal.add(NAME, removedBy, [expired ? "expired" : "removed it"], isLocal);
+  #removed({ removedBy, expired, isLocal, dateRemoved: date }) {
+    const event = { who: removedBy, isLocal, revision: null, date };
+    this.#pane.record(NAME, [expired ? "expired" : "removed it"], event);
     this.#document = null;
     this.#chosen = {};
     const remover = removedBy === null ? "" : ` by ${removedBy}`;
     this.#setState("removed", `${expired ? "Expired" : `Removed${remover}`}. Back in a moment…`);
-    for (const id of SHOWN) element(id).textContent = "–";
+    for (const id of SHOWN) this.#find(id).textContent = "–";
   }
 
   /**
@@ -92,9 +104,9 @@ export class Preferences {
    * @param {string} text for screen readers, where the page does not show it
    */
   #setState(state, text) {
-    element("stage").dataset.state = state;
-    element("removed").textContent = text;
-    for (const id of WRITERS) element(id).disabled = state === "removed";
+    this.#find("stage").dataset.state = state;
+    this.#find("removed").textContent = text;
+    for (const id of WRITERS) this.#find(id).disabled = state === "removed";
   }
 
   #show() {
@@ -103,19 +115,21 @@ export class Preferences {
     const data = { ...handle.data, ...this.#chosen };
     const colours = Object.fromEntries(KEYS.map((key) => [key, toHex(data[key], key)]));
     this.#paint(colours);
-    element("json").replaceChildren(...describeJson(handle.data));
-    element("revision").textContent = handle.revision;
-    element("writer").replaceChildren(person(handle.updatedBy ?? handle.createdBy));
+    this.#find("stage").classList.toggle("pending", Object.keys(this.#chosen).length > 0);
+    this.#find("json").replaceChildren(...describeJson(handle.data));
+    this.#find("revision").textContent = handle.revision;
+    this.#find("writer").replaceChildren(person(handle.updatedBy ?? handle.createdBy));
     this.tick();
   }
 
   #paint(colours) {
-    const { style } = element("stage");
+    const { style } = this.#find("stage");
     for (const [key, colour] of Object.entries(colours)) style.setProperty(`--${key}`, colour);
     style.setProperty("--on-accent", inkOn(colours.accent));
     for (const input of this.#inputs) {
       input.value = colours[input.name];
       swatchOf(input).querySelector("code").textContent = colours[input.name];
+      swatchOf(input).classList.toggle("pending", Object.hasOwn(this.#chosen, input.name));
     }
   }
 
@@ -123,6 +137,7 @@ export class Preferences {
   #choose(colours) {
     Object.assign(this.#chosen, colours);
     this.#show();
+    this.#pane.changed();
     void this.#write();
   }
 
@@ -133,17 +148,22 @@ export class Preferences {
     try {
       while (this.#document !== null && Object.keys(this.#chosen).length > 0) {
         const written = { ...this.#chosen };
-        await this.#document.update(written);
+        const handle = this.#document;
+        const start = performance.now();
+        await handle.update(written);
+        // No event comes between the reply and this line.
+        this.#pane.sent(handle.revision, start);
         for (const key of KEYS) if (this.#chosen[key] === written[key]) delete this.#chosen[key];
       }
     } catch (error) {
       // Without a document it is no failure: the removal event follows, or the next client writes it.
       if (this.#document === null) return;
       this.#chosen = {};
-      this.#report(error);
+      this.#pane.report(error);
     } finally {
       this.#isWriting = false;
       this.#show();
+      this.#pane.changed();
     }
   }
 
@@ -152,12 +172,17 @@ export class Preferences {
     const button = make("button", "palette", dots, name);
     button.type = "button";
     button.addEventListener("click", () => this.#choose(colours));
-    element("palettes").append(button);
+    this.#find("palettes").append(button);
   }
 
   #onClick(id, write) {
-    element(id).addEventListener("click", () => {
-      if (this.#document !== null) write(this.#document).catch(this.#report);
+    this.#find(id).addEventListener("click", async () => {
+      if (this.#document === null) return;
+      this.#pressed += 1;
+      this.#pane.changed();
+      await write(this.#document).catch(this.#pane.report);
+      this.#pressed -= 1;
+      this.#pane.changed();
     });
   }
 }

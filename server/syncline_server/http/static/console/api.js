@@ -1,0 +1,147 @@
+/** Requests to the server with the login of this page, which is kept in its memory alone. */
+
+/** @import { JsonObject } from "/syncline/protocol.js" */
+
+/** The server refused a request, or could not be reached. */
+export class ApiError extends Error {
+  /**
+   * @param {string} message
+   * @param {{ status?: number, code?: number, details?: JsonObject | null }} [about] status 0: no
+   *   reply
+   */
+  constructor(message, { status = 0, code = 0, details = null } = {}) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.details = details;
+  }
+}
+
+export class Api {
+  #authorization;
+  /** Called when the login is no longer accepted. */
+  onRefused = () => {};
+
+  /**
+   * @param {string} user SID of the account or of an API key
+   * @param {string} secret
+   */
+  constructor(user, secret) {
+    const bytes = new TextEncoder().encode(`${user}:${secret}`);
+    this.#authorization = `Basic ${btoa(String.fromCharCode(...bytes))}`;
+    this.user = user;
+  }
+
+  /** True for the account's own login: only it manages API keys. */
+  get isOwner() {
+    return this.user.startsWith("AC");
+  }
+
+  /**
+   * @param {string} path
+   * @param {AbortSignal} [signal]
+   */
+  get(path, signal) {
+    return this.request("GET", path, { signal });
+  }
+
+  /**
+   * @param {string} path
+   * @param {JsonObject} body
+   * @param {{ revision?: string | null }} [condition] `revision`: refuse with 412 if it has changed
+   */
+  post(path, body, { revision = null } = {}) {
+    return this.request("POST", path, { body, revision });
+  }
+
+  /** @param {string} path */
+  remove(path) {
+    return this.request("DELETE", path);
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {{ body?: JsonObject, revision?: string | null, signal?: AbortSignal }} [options]
+   * @returns {Promise<any>} the JSON of the reply; null if it has none
+   * @throws {ApiError}
+   */
+  async request(method, path, { body, revision = null, signal } = {}) {
+    /** @type {Record<string, string>} */
+    const headers = { Accept: "application/json" };
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    if (revision !== null) headers["If-Match"] = revision;
+    const reply = await this.#send(method, path, { headers, signal, body: body && JSON.stringify(body) });
+    return reply.status === 204 ? null : reply.json();
+  }
+
+  /**
+   * @param {string} path
+   * @param {AbortSignal} signal
+   * @returns {Promise<string>}
+   */
+  async text(path, signal) {
+    const reply = await this.#send("GET", path, { headers: { Accept: "text/plain" }, signal });
+    return reply.text();
+  }
+
+  /**
+   * Open an event stream.
+   *
+   * @param {string} path
+   * @param {AbortSignal} signal
+   * @returns {Promise<ReadableStream<Uint8Array>>}
+   */
+  async stream(path, signal) {
+    const reply = await this.#send("GET", path, { headers: { Accept: "text/event-stream" }, signal });
+    return /** @type {ReadableStream<Uint8Array>} */ (reply.body);
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {{ headers: Record<string, string>, body?: string, signal?: AbortSignal }} options
+   */
+  async #send(method, path, { headers, body, signal }) {
+    let reply;
+    try {
+      reply = await fetch(path, {
+        method,
+        headers: { ...headers, Authorization: this.#authorization },
+        body,
+        signal,
+        // A login that the browser itself keeps must not be sent, and none be asked for.
+        credentials: "omit",
+        cache: "no-store",
+        redirect: "error",
+        referrerPolicy: "no-referrer",
+      });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw new ApiError("The server cannot be reached.");
+    }
+    if (reply.ok) return reply;
+    const refusal = await refusalOf(reply);
+    if (refusal.status === 401) this.onRefused();
+    throw refusal;
+  }
+}
+
+/** @param {Response} reply */
+async function refusalOf(reply) {
+  try {
+    const { message, code, details } = await reply.json();
+    return new ApiError(message, { status: reply.status, code, details });
+  } catch {
+    return new ApiError(`The server answered with status ${reply.status}.`, { status: reply.status });
+  }
+}
+
+/**
+ * A path whose segments are escaped.
+ *
+ * @param {...(string | number)} segments
+ */
+export function path(...segments) {
+  return `/v1/${segments.map((each) => encodeURIComponent(each)).join("/")}`;
+}

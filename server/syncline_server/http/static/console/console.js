@@ -1,0 +1,82 @@
+/** The console: a login, and then the view that the address names. */
+
+import { addressOf } from "./address.js";
+import { Api } from "./api.js";
+import { button, element, fill } from "./elements.js";
+import { loginForm } from "./login.js";
+import { notify } from "./notices.js";
+import { findView, sections } from "./views.js";
+
+const main = /** @type {HTMLElement} */ (document.getElementById("main"));
+const navigation = /** @type {HTMLElement} */ (document.getElementById("navigation"));
+const session = /** @type {HTMLElement} */ (document.getElementById("session"));
+
+/** @type {Api | null} null before the login */
+let api = null;
+let shown = new AbortController();
+
+/** End what the view does in the background, and show another one. */
+async function show() {
+  shown.abort();
+  shown = new AbortController();
+  const { signal } = shown;
+  if (api === null) return showLogin();
+  const address = addressOf(location.hash);
+  const { title, view, parameters, section } = findView(address);
+  document.title = `${title} · Syncline console`;
+  for (const link of navigation.querySelectorAll("a")) {
+    if (link.hash === section) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  const content = element("div", { class: "view" });
+  fill(main, content);
+  try {
+    await view({ api, main: content, parameters, signal });
+  } catch (error) {
+    if (signal.aborted) return;
+    content.append(element("p", { class: "problem", role: "alert" }, messageOf(error)));
+  }
+  if (!signal.aborted && !main.contains(document.activeElement)) main.focus({ preventScroll: true });
+}
+
+function showLogin() {
+  document.title = "Log in · Syncline console";
+  navigation.hidden = session.hidden = true;
+  fill(main, loginForm(logIn));
+}
+
+/** @param {Api} proven */
+function logIn(proven) {
+  api = proven;
+  api.onRefused = () => logOut("The login is no longer accepted.");
+  fill(navigation, sections.map(({ hash, title }) => element("a", { href: hash }, title)));
+  fill(
+    session,
+    element("span", { class: "who", title: api.user }, api.isOwner ? "Account" : `Key ${api.user.slice(0, 8)}…`),
+    button("Log out", () => logOut("Logged out."), { class: "quiet" }),
+  );
+  navigation.hidden = session.hidden = false;
+  show();
+}
+
+/** @param {string} reason */
+function logOut(reason) {
+  if (api === null) return;
+  api = null;
+  notify(reason);
+  show();
+}
+
+/** @param {unknown} error */
+function messageOf(error) {
+  return error instanceof Error ? error.message : String(error);
+}
+
+addEventListener("hashchange", () => {
+  if (location.hash !== "#main") show();
+});
+document.getElementById("skip")?.addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
+show();

@@ -1,0 +1,34 @@
+/** Lists that come page by page. */
+
+import { button, element } from "./elements.js";
+import { attempt } from "./notices.js";
+
+/** @import { Api } from "./api.js" */
+
+/**
+ * Show the first page, and a button for the next one while there is one.
+ *
+ * @param {Api} api
+ * @param {string} first the path of the first page
+ * @param {string} key the member of the reply that has the resources
+ * @param {(resources: any[]) => void} add shows the resources of another page
+ * @param {AbortSignal} signal
+ * @returns {Promise<HTMLElement>} what holds the button
+ */
+export async function pages(api, first, key, add, signal) {
+  const more = element("div", { class: "more" });
+
+  /** @param {string} path */
+  async function load(path) {
+    const reply = await api.get(path, signal);
+    add(reply[key]);
+    const next = reply.meta.next_page_url;
+    more.replaceChildren();
+    if (next === null) return;
+    const { pathname, search } = new URL(next);
+    more.append(button("Show more", () => attempt(() => load(pathname + search))));
+  }
+
+  await load(first);
+  return more;
+}
