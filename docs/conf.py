@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
 import syncline_protocol
@@ -47,6 +48,9 @@ autodoc_preserve_defaults = True
 PAGES_OF_FILES = {"CHANGELOG.md": "changelog", "CONTRIBUTING.md": "contributing"}
 """Files of the repository's root, and the pages that show them."""
 
+LANGUAGES_WITHOUT_COLOURS = ("caddyfile", "haproxy")
+"""Languages of code blocks that Pygments does not know."""
+
 _LINK = re.compile(r"\[([^\]]*)\]\((?![a-z]+:|#)([^)#\s]+)(#[^)]*)?\)")
 
 
@@ -73,5 +77,7 @@ def _link_in_site(link: re.Match[str], folder: Path) -> str:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register what this file adds to Sphinx."""
+    for language in LANGUAGES_WITHOUT_COLOURS:
+        app.add_lexer(language, TextLexer)
     app.connect("source-read", show_file_of_root)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -42,11 +42,12 @@ curl() {
 
 syncline() {
 	local arguments=("${@/SK…/$LAST}")
+	arguments=("${arguments[@]/IS…/$LAST}")
 	case "${2-}" in
 		watch) until_output "$SYNCLINE" "$@" ;;
 		*)
 			"$SYNCLINE" "${arguments[@]}" | tee reply
-			LAST=$(grep -o 'SK[0-9a-f]\{32\}' reply | head -n 1 || echo "$LAST")
+			case "${2-}" in create | add) LAST=$(grep -o '\(IS\|SK\)[0-9a-f]\{32\}' reply | head -n 1 || echo "$LAST") ;; esac
 			;;
 	esac
 }

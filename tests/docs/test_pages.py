@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from support.server import SYNCLINE
 from support.snippets import PAGES, ROOT, Snippet, collect, runner_of, select
 
 RUNNERS = {
@@ -50,17 +52,22 @@ def test_a_block_that_nothing_runs_must_say_why() -> None:
 
 
 @pytest.mark.parametrize("snippet", select("data"), ids=str)
-def test_data_can_be_read(snippet: Snippet) -> None:
+def test_data_can_be_read(snippet: Snippet, tmp_path: Path) -> None:
     match snippet.language:
+        case "toml" if "syncline.toml" in snippet.code:
+            file = tmp_path / "syncline.toml"
+            file.write_text(snippet.code)
+            subprocess.run([SYNCLINE, "config", "check", "--config", file], check=True)
         case "toml":
             assert tomllib.loads(snippet.code)
         case "yaml":
             assert yaml.safe_load(snippet.code)
         case _:
+            code = snippet.code.replace("{…}", "{}")
             try:
-                json.loads(snippet.code)
+                json.loads(code)
             except json.JSONDecodeError:
-                for line in snippet.code.splitlines():
+                for line in code.splitlines():
                     json.loads(line)
 
 

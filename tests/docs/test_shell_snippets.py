@@ -42,6 +42,7 @@ def test_each_command_of_a_block_succeeds(
     state.prepare(snippet)
     (tmp_path / "syncline-data").symlink_to(served.data_dir)
     (tmp_path / "service.jsonl").write_text("")
+    (tmp_path / "changes.jsonl").write_text('{"op": "put", "key": "bob", "data": {}}\n')
     code = re.sub(r"\.venv/bin/", "", snippet.code).replace("http://127.0.0.1:8040", served.url)
     service = f"{served.url}/v1/Services/default"
     environ = {
