@@ -21,7 +21,7 @@ from .access import Access
 from .failures import printable
 from .output import show_members
 
-__all__ = ["query_of", "watch_object"]
+__all__ = ["FIRST_PAUSE", "LONGEST_PAUSE", "query_of", "watch_object"]
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30

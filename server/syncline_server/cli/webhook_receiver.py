@@ -16,7 +16,7 @@ import httpx2
 
 from syncline_protocol.webhook_signature import HEADER, requested_url, signature
 
-__all__ = ["Received", "WebhookReceiver", "signed_post"]
+__all__ = ["FORWARD_TIMEOUT", "TOKEN_HEADER", "Received", "WebhookReceiver", "signed_post"]
 
 FORWARD_TIMEOUT = 10
 """Seconds for the application to answer, as long as the server waits by default."""
