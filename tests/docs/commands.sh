@@ -43,6 +43,8 @@ curl() {
 syncline() {
 	local arguments=("${@/SK…/$LAST}")
 	arguments=("${arguments[@]/IS…/$LAST}")
+	# A terminal would be asked.
+	case "${2-}" in revoke | delete) arguments+=(--yes) ;; esac
 	case "${2-}" in
 		watch) until_output "$SYNCLINE" "$@" ;;
 		*)

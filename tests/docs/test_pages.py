@@ -40,7 +40,7 @@ def test_every_block_is_run_or_says_why_not() -> None:
 
     assert set(counted) <= RUNNERS
     print(f"{counted.total()} blocks are run, {not_run} are not: {dict(counted)}")
-    assert counted.total() > 4 * not_run
+    assert counted.total() > 3 * not_run
 
 
 def test_a_block_that_nothing_runs_must_say_why() -> None:
