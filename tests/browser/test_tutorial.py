@@ -12,7 +12,7 @@ from playwright.async_api import Page, expect
 
 from support.browser import Browsing
 from support.cluster import free_ports
-from support.server import RunningServer, StartServer
+from support.server import RunningServer, StartServer, await_listening
 from support.snippets import select
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -36,20 +36,14 @@ def board(syncline_server: RunningServer, tmp_path: Path) -> Iterator[str]:
     with subprocess.Popen(
         [sys.executable, "board.py"], cwd=tmp_path, stderr=subprocess.DEVNULL
     ) as process:
+        await_listening(port)
         yield f"http://127.0.0.1:{port}"
         process.terminate()
 
 
 async def open_board(browsing: Browsing, url: str) -> Page:
     page = await browsing.context.new_page()
-    while True:
-        try:
-            await page.goto(url)
-        except Exception as error:  # the back end is not listening yet
-            if "ERR_CONNECTION_REFUSED" not in str(error):
-                raise
-        else:
-            break
+    await page.goto(url)
     await expect(page.get_by_role("status")).to_have_text("connected")
     return page
 
@@ -67,4 +61,3 @@ async def test_two_windows_show_the_same_tasks(browsing: Browsing, board: str) -
 
     await one.get_by_role("button", name="Remove").click()
     await expect(other.get_by_role("listitem")).to_have_count(0)
-    browsing.errors.clear()  # refused connections of the first attempts

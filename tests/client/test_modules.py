@@ -7,13 +7,22 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 PYTHON_ONLY = {
-    *("connector", "opening", "pending", "proxies", "rest_calls", "rest_documents"),
+    *(
+        "connector",
+        "opening",
+        "pending",
+        "proxies",
+        "request_members",
+        "rest_calls",
+        "rest_documents",
+    ),
     *("collection_callbacks", "document_callbacks", "listening"),
     *("display", "item_waiting", "model_data", "type_variables", "waiting"),
 }
 """JavaScript connects in the constructor of `Client`, and opens objects in its methods; a browser
-chooses the proxy itself. Its types are checked before it runs, so they need no code. The
-rest is for decorators, notebooks and `wait_for`, and for what the clients of back ends share."""
+chooses the proxy itself. Its types are checked before it runs, so they need no code, and its JSON
+cannot hold NaN. The rest is for decorators, notebooks and `wait_for`, and for what the clients of
+back ends share."""
 
 JAVASCRIPT_ONLY = {
     "data",

@@ -37,6 +37,7 @@ __all__ = [
     "RunningServer",
     "StartServer",
     "StartSharedServer",
+    "await_listening",
     "clean_environ",
     "refused_start",
     "run_serve",
@@ -197,12 +198,10 @@ class RunningServer:
 
     def await_accepting(self) -> None:
         """Return when the server accepts connections, even if it is not ready."""
-        deadline = time.monotonic() + START_TIMEOUT
-        while True:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
-                return
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.02)
+        try:
+            await_listening(self.port)
+        except TimeoutError:
+            raise AssertionError(self.log.read_text()) from None
 
     def await_ready(self) -> None:
         """Return when the server has printed its ready line; set `url` and `port` from it."""
@@ -226,6 +225,16 @@ class RunningServer:
             raise
         finally:
             self.process.stdout.close()
+
+
+def await_listening(port: int) -> None:
+    """Return when a program on this machine accepts connections; `TimeoutError` if it does not."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.02)
+    raise TimeoutError(f"nothing listens on port {port}")
 
 
 def _launch(start: Start) -> ForkedProcess | subprocess.Popen[bytes]:

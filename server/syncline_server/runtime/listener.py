@@ -90,12 +90,12 @@ def _first_steps(settings: Settings, url: str) -> list[str]:
     data_dir = shlex.quote(str(settings.data_dir))
     found = "" if settings.data_dir == usual.data_dir else f" --data-dir {data_dir}"
     steps = {
+        **({"Console": f"{url}/console"} if settings.has_console else {}),
         "REST API": f"{url}/docs",
         "Credentials": f"{settings.data_dir / FILE_NAME} (account, and a key that signs tokens)",
         "A token": f"syncline token --identity alice{found}",
         "A document": f"syncline doc set{found} lobby '{{\"players\": 1}}'",
         "See it change": f"syncline doc watch{found} lobby",
-        **({"Console": f"{url}/console"} if settings.has_console else {}),
     }
     width = max(map(len, steps))
     return ["", *(f"  {name:<{width}}  {text}" for name, text in steps.items())]

@@ -157,7 +157,7 @@ async def test_a_webhook_that_was_really_sent_is_verified(
             (receiver.url + "x", form, signature),
             (receiver.url, form | {"Identity": "bob"}, signature),
             (receiver.url, {**form, "More": "1"}, signature),
-            (receiver.url, form, signature[:-2] + "A="),
+            (receiver.url, form, signature.swapcase()),
             (receiver.url, form, None),
             (receiver.url, form, "é\udcff"),
             (receiver.url, {"a": ["1", "2"]}, signature),

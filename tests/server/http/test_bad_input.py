@@ -260,7 +260,7 @@ def test_a_service_that_is_not_there(server: RunningServer) -> None:
         check(api.call("GET"), 404, 54050, "There is no service")
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/Services/default/Queues", "/v2", "/a%2Fb"])
+@pytest.mark.parametrize("path", ["//", "/v1", "/v1/Services/default/Queues", "/v2", "/a%2Fb"])
 def test_a_path_that_is_not_there(server: RunningServer, path: str) -> None:
     check(httpx2.get(server.url + path), 404, 20404, "was not found")
 

@@ -298,6 +298,6 @@ def test_missing_packages_end_the_start(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     settings = Settings(otlp_endpoint="http://127.0.0.1:4318")
     credentials = Credentials("AC" + "0" * 32, "token", {})
-    with pytest.raises(SettingError, match=r"pip install 'syncline\[otel\]'") as caught:
+    with pytest.raises(SettingError, match=r"pip install 'syncline-server\[otel\]'") as caught:
         serving.serve(settings, credentials)
     assert "\n" not in str(caught.value)

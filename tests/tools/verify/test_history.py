@@ -42,7 +42,9 @@ def test_every_record_of_a_run_is_the_same_after_another_writing(
     # So is whether the machine is busy.
     records = [*recorded.records, *recorded_items.records, missing, Stalled(at=1, seconds=1)]
 
-    assert len({type(record) for record in records}) == 27
+    # Two more kinds come only where a client was too slow.
+    seen = {type(record).__name__ for record in records} - {"MessagesMissed", "ReplicaReset"}
+    assert len(seen) == 31
     for record in records:
         assert decode(encode(record)) == record
 
