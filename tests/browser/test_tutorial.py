@@ -48,7 +48,8 @@ async def open_board(browsing: Browsing, url: str) -> Page:
     return page
 
 
-async def test_two_windows_show_the_same_tasks(browsing: Browsing, board: str) -> None:
+# `board` first, so that the windows are closed before their back end ends.
+async def test_two_windows_show_the_same_tasks(board: str, browsing: Browsing) -> None:
     one, other = await open_board(browsing, board), await open_board(browsing, board)
 
     await one.get_by_label("New task").fill("Buy <b>milk</b>")

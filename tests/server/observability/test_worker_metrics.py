@@ -5,7 +5,7 @@ import signal
 import stat
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx2
@@ -297,8 +297,12 @@ class TestWorkers:
 
 
 def worker_processes(server: RunningServer) -> list[psutil.Process]:
-    children = psutil.Process(server.process.pid).children()
-    return [child for child in children if "syncline_server.runtime.worker" in child.cmdline()]
+    found = []
+    for child in psutil.Process(server.process.pid).children():
+        with suppress(psutil.NoSuchProcess):  # it may end meanwhile
+            if "syncline_server.runtime.worker" in child.cmdline():
+                found.append(child)
+    return found
 
 
 def ups(scraped: Scrape) -> list[float]:
