@@ -149,7 +149,9 @@ async def test_only_the_account_and_its_keys_may(two_workers: RunningServer) -> 
         assert len(connections(two_workers, "mallory")) == 1
         with KeysApi(two_workers) as keys:
             key = await asyncio.to_thread(keys.add)
-        assert call(two_workers, "GET", auth=key.login).status_code == 200
+        async with asyncio.timeout(WAIT):  # the other worker may learn of the key a moment later
+            while call(two_workers, "GET", auth=key.login).status_code != 200:
+                await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize(

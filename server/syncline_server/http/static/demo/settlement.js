@@ -1,7 +1,7 @@
 /** What becomes of the changes that were made while a pane was offline. */
 
-/** Milliseconds; the server's `Date` has whole seconds. */
-const SECOND = 1_000;
+/** Milliseconds by which the server's `Date` may be behind: whole seconds, renewed once a second. */
+const DATE_LAG = 3_000;
 
 const HINT = "Go offline, change something in both panes, and come back.";
 
@@ -37,7 +37,7 @@ export class Settlement {
   /** @param {Response} answer the first one since the network is back */
   answered(answer) {
     if (this.#state !== "settling" || this.#missedUntil !== null) return;
-    this.#missedUntil = Date.parse(answer.headers.get("Date") ?? "") + SECOND;
+    this.#missedUntil = Date.parse(answer.headers.get("Date") ?? "") + DATE_LAG;
   }
 
   /**
