@@ -13,7 +13,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-__all__ = ["PAGES", "PAGE_HEADERS", "SWAGGER_UI", "page_reply", "prefers_page", "problem_page"]
+__all__ = [
+    "PAGES",
+    "PAGE_HEADERS",
+    "STRICT_HEADERS",
+    "SWAGGER_UI",
+    "page_reply",
+    "prefers_page",
+    "problem_page",
+]
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -23,16 +31,32 @@ PAGES = _STATIC / "pages"
 SWAGGER_UI = _STATIC / "swagger-ui"
 """Files of the npm package `swagger-ui-dist` 5.35.0, without its source maps."""
 
-PAGE_HEADERS = {
-    "Cache-Control": "no-cache",
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), usb=()",
-    "Vary": "Accept",
-}
+
+def _page_headers(images: str, *directives: str) -> dict[str, str]:
+    """Headers of a page that runs the server's own scripts alone.
+
+    Args:
+        images: where images may come from.
+        directives: more of the content security policy.
+    """
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; "
+        f"img-src {images}; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )
+    features = "camera=(), display-capture=(), geolocation=(), microphone=(), usb=()"
+    return {
+        "Cache-Control": "no-cache",
+        "Content-Security-Policy": "; ".join((policy, *directives)),
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": features,
+    }
+
+
+PAGE_HEADERS = {**_page_headers("'self' data:"), "Vary": "Accept"}
+
+STRICT_HEADERS = _page_headers("'self'", "require-trusted-types-for 'script'")
+"""For pages whose scripts are all written here: the console and the demo."""
 
 
 def page_reply(

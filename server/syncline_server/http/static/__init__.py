@@ -18,7 +18,7 @@ from syncline_server.config.credentials import Credentials
 from syncline_server.config.networks import Network
 from syncline_server.config.settings import Settings
 from syncline_server.http.loopback import why_not_local
-from syncline_server.http.pages import PAGE_HEADERS, PAGES, SWAGGER_UI
+from syncline_server.http.pages import PAGE_HEADERS, PAGES, STRICT_HEADERS, SWAGGER_UI
 
 __all__ = ["routes"]
 
@@ -36,17 +36,6 @@ _CLIENT_HEADERS = {
 _DEMO = Path(__file__).parent / "demo"
 
 _CONSOLE = Path(__file__).parent / "console"
-
-_STRICT_HEADERS = {
-    "Cache-Control": "no-cache",
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'"
-    ),
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), usb=()",
-}
 
 
 def routes(credentials: Credentials, settings: Settings) -> list[BaseRoute]:
@@ -76,12 +65,12 @@ def _page_routes(path: str, directory: Path) -> list[BaseRoute]:
     """Routes of a page, with and without a slash at its end, and of what it loads."""
 
     async def page(_: Request) -> Response:
-        return FileResponse(directory / "index.html", headers=_STRICT_HEADERS)
+        return FileResponse(directory / "index.html", headers=STRICT_HEADERS)
 
     return [
         Route(path, page),
         Route(f"{path}/", page),
-        Mount(path, _Files(directory, _STRICT_HEADERS)),
+        Mount(path, _Files(directory, STRICT_HEADERS)),
     ]
 
 
