@@ -242,6 +242,13 @@ def test_other_settings_end_the_sessions(
     provider.secret = ""
 
 
+def test_all_workers_know_a_session(fresh_server: StartServer, provider: LoginProvider) -> None:
+    provider.person = {"sub": "u-1", "groups": ["operators"]}
+    server = fresh_server(*provider.console_options, "--workers=2")
+    login = Page(server, provider).login()
+    assert [status(server, login) for _ in range(20)] == [200] * 20
+
+
 def test_without_the_settings_there_is_no_such_login(fresh_server: StartServer) -> None:
     server = fresh_server()
     url = f"{server.url}/console/login"

@@ -38,7 +38,11 @@ async function show() {
     await view({ api, main: content, parameters, signal });
   } catch (error) {
     if (signal.aborted) return;
-    content.append(element("p", { class: "problem", role: "alert" }, messageOf(error)));
+    if (content.childElementCount === 0) content.append(element("h1", {}, "This cannot be shown"));
+    content.append(
+      element("p", { class: "problem", role: "alert" }, messageOf(error)),
+      element("p", {}, element("a", { href: sections[0].hash }, "All services")),
+    );
   }
   if (!signal.aborted && !main.contains(document.activeElement)) main.focus({ preventScroll: true });
 }
