@@ -24,7 +24,11 @@ _DOCS = ROOT / "docs"
 
 PAGES = [
     ROOT / "README.md",
-    *(page for folder in ("", "guide", "reference") for page in sorted((_DOCS / folder).glob("*.md"))),
+    *(
+        page
+        for folder in ("", "guide", "reference")
+        for page in sorted((_DOCS / folder).glob("*.md"))
+    ),
 ]
 
 _FENCE = re.compile(r"(?P<indent> *)(?P<mark>`{3,}|~{3,})(?P<language>[^`]*)$")
