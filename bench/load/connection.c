@@ -225,7 +225,7 @@ static bool contains(const char *text, size_t size, const struct template *wante
 static const char *matched(const struct echo *echo, const char *payload, size_t size) {
     size_t length = strlen(echo->question);
     const char *found = payload;
-    if (echo->match == HOLDS)
+    if (echo->match >= HOLDS)
         found = memmem(payload, size, echo->question, length);
     else if (size < length || (echo->match == EQUALS && size != length) ||
              memcmp(payload, echo->question, length) != 0)
@@ -244,7 +244,7 @@ static size_t word_size(const char *at, const char *end) {
 static bool answer(struct connection *connection, const char *payload, size_t size) {
     for (const struct echo *echo = connection->group->echoes; echo != NULL; echo = echo->next) {
         /* What comes during the steps may be made otherwise than events. */
-        if (echo->match == HOLDS && connection->state != LIVE)
+        if (echo->match >= HOLDS && connection->state != LIVE)
             continue;
         const char *all = payload + size, *end = matched(echo, payload, size);
         while (end != NULL) {
@@ -252,10 +252,9 @@ static bool answer(struct connection *connection, const char *payload, size_t si
             values.word = end;
             values.word_size = word_size(end, all);
             connection_send(connection, &echo->answer, &values);
-            if (echo->match != HOLDS)
+            if (echo->match < HOLDS)
                 return true;
-            /* Several events may share a message; each is confirmed. */
-            end = matched(echo, end, (size_t)(all - end));
+            end = echo->match == HOLDS ? NULL : matched(echo, end, (size_t)(all - end));
         }
     }
     return false;

@@ -81,7 +81,7 @@ class _KeyValue(_Nats):
     def __init__(self, *, confirming: bool) -> None:
         self.name = "NATS KV, confirming" if confirming else "NATS KV"
         self._acknowledgements = "explicit" if confirming else "none"
-        self._confirms = [r"confirm $JS.ACK -> PUB $JS.ACK{word} 4\r\n+ACK\r\n"] * confirming
+        self._confirms = [r"confirm-each $JS.ACK -> PUB $JS.ACK{word} 4\r\n+ACK\r\n"] * confirming
 
     def prepare(self, site: Site) -> None:
         """Create the bucket."""
