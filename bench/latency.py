@@ -1,13 +1,13 @@
 """Shows where the time between a writer's send and the readers' receipt goes.
 
-    python -m bench.latency [--seconds 10] [--rounds 3] [--appendfsync always] [--output bench/results]
+    python -m bench.latency [--seconds 10] [--rounds 3] [--appendfsync always] [--output DIRECTORY]
 
 100 subscribers of one document, 50 events a second, of Syncline (native and Twilsock) and of
 Centrifugo with history, each with a Redis of its own, with `appendfsync always` and `everysec`. A
-library records the moments at which each process reads and writes each event (trace/trace.c): no server is
-changed for it. Prints one table for each server: median and 99th percentile of each stage, and what the
-stage takes in the slowest hundredth of all deliveries, which explains the tail. A line below says how
-long processes waited for a processor that others had.
+library records the moments at which each process reads and writes each event (trace/trace.c): no
+server is changed for it. Prints one table for each server: median and 99th percentile of each
+stage, and what the stage takes in the slowest hundredth of all deliveries, which explains the tail.
+A line below says how long processes waited for a processor that others had.
 """
 
 from __future__ import annotations

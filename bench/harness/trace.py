@@ -1,4 +1,4 @@
-"""Traces events through the processes of a run: build/trace.so records when each is read and written."""
+"""Traces events through processes: build/trace.so records when each is read and written."""
 
 from __future__ import annotations
 
