@@ -55,10 +55,11 @@ class Workers(Native):
 
 @dataclass(frozen=True, kw_only=True)
 class Spending:
-    """Processor time of a server and of the shards of its Redis."""
+    """Processor time of a server and of the shards of its Redis, and the server's memory."""
 
     server: Callable[[], float]
     shards: Callable[[], list[float]]
+    memory: Callable[[], int]
 
     def of(self, run: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], float, list[float]]:
         """What a run counts, and what it costs the server and each shard, in microseconds."""
@@ -83,7 +84,7 @@ def running(
             try:
                 target.prepare(site)
                 cpu = partial(_all_cpu, processes)
-                yield site, Spending(server=process.cpu, shards=cpu)
+                yield site, Spending(server=process.cpu, shards=cpu, memory=process.memory)
             finally:
                 process.stop()
 
