@@ -20,15 +20,17 @@ from .plan import Machines, Plan
 __all__ = ["Fleet", "Herd", "Settings", "rolling_restart", "zone_failure"]
 
 TICK = 0.25
-LONGEST = 3600.0
-"""Seconds after which a simulation ends, whatever is left."""
-
 STATE_BYTES = 530
+"""Of an object that a client receives because it changed meanwhile, as of an event."""
+
 REFUSAL = 0.1
 """What a refused handshake costs, as a share of an accepted one."""
 
 ABANDONED = 0.3
 """What a handshake costs that its client has given up, as a share of an accepted one."""
+
+MOST_ATTEMPTS = 12
+"""Attempts that are counted apart; by then pauses have long reached their ceiling."""
 
 EXACT = 64
 """Draws that are made one by one; more follow the normal distribution."""
@@ -94,6 +96,7 @@ class Settings:
         drain: seconds over which a node that stops closes its connections.
         down: seconds until it serves again.
         at_once: share of the nodes that restart together.
+        longest: seconds after which a simulation ends, whatever is left.
     """
 
     name: str
@@ -106,22 +109,28 @@ class Settings:
     drain: float = 10
     down: float = 5
     at_once: float = 0.05
+    longest: float = 1800
 
     @classmethod
     def compared(cls, fleet: Fleet) -> list[Self]:
         """The defaults, what is recommended for the fleet, and what goes wrong."""
-        # Half of what a process could accept leaves the other half to those that are connected.
-        able = 1 / fleet.arrival
-        free = fleet.redis_free / fleet.redis_arrival / (fleet.nodes * fleet.processes)
-        admission = max(1.0, round(0.25 * min(able, free)))
-        naive = cls(name="", first=1, ceiling=1, admission=None, noticed=1, drain=1)
+        # Half of what can be accepted leaves the other half to those that are connected.
+        able = min(
+            1 / fleet.arrival,
+            fleet.redis_free / fleet.redis_arrival / (fleet.nodes * fleet.processes),
+        )
+        admission = max(1.0, round(able / 2))
+        limit = f"--connect-rate {admission:,.0f}"
+        at_once = cls(name="noticed at once, defaults", noticed=1, drain=1)
+        hasty = replace(at_once, first=1, ceiling=1)
         return [
-            cls(name="defaults"),
-            cls(name=f"recommended: --connect-rate {admission:,.0f}", admission=admission),
-            cls(name="no admission limit", admission=None),
-            cls(name="noticed at once", noticed=1, drain=1),
-            replace(naive, name="no back-off, no limit, noticed at once"),
-            replace(naive, name="the same with the limit", admission=admission),
+            cls(name="noticed by pings or a drain, defaults"),
+            cls(name=f"noticed by pings or a drain, {limit}", admission=admission),
+            at_once,
+            replace(at_once, name=f"noticed at once, {limit}", admission=admission),
+            replace(at_once, name="noticed at once, no limit", admission=None),
+            replace(hasty, name="noticed at once, no limit, no back-off", admission=None),
+            replace(hasty, name=f"noticed at once, {limit}, no back-off", admission=admission),
         ]
 
 
@@ -203,6 +212,7 @@ class _Simulation:
         self.lost = self.away = 0
         self._due: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
         self._queue: deque[_Waiting] = deque()
+        self._patient: deque[_Waiting] = deque()
         self._returned: list[int] = []
         self._away_since = 0.0
         self._attempts: list[int] = []
@@ -212,7 +222,7 @@ class _Simulation:
     @property
     def is_over(self) -> bool:
         """Whether it has lasted for too long."""
-        return self.tick * TICK >= LONGEST
+        return self.tick * TICK >= self._settings.longest
 
     def cut(self, clients: int, *, over: float) -> None:
         """Cut clients off, evenly over a time; each then pauses as before its first attempt."""
@@ -264,7 +274,10 @@ class _Simulation:
         for attempt, count in sorted(due.items()):
             taken = min(left, round(admitted * count / came)) if came else 0
             left -= taken
-            self._queue.append(_Waiting(since=self.tick, attempt=attempt, count=taken))
+            if taken:
+                waiting = _Waiting(since=self.tick, attempt=attempt, count=taken)
+                self._queue.append(waiting)
+                self._patient.append(waiting)
             self._refuse(count - taken, attempt)
         self._refused += refused
         self._give_up()
@@ -278,10 +291,9 @@ class _Simulation:
     def _give_up(self) -> None:
         """Clients whose handshake took too long try again; the server does not know yet."""
         patience = round(self._settings.patience / TICK)
-        for waiting in self._queue:
-            if waiting.since + patience > self.tick:
-                return
-            if waiting.count and not waiting.is_abandoned:
+        while self._patient and self._patient[0].since + patience <= self.tick:
+            waiting = self._patient.popleft()
+            if waiting.count:
                 waiting.is_abandoned = True
                 self._wasted += waiting.count
                 self._pause(waiting.count, waiting.attempt + 1, self.tick + 1)
@@ -295,8 +307,10 @@ class _Simulation:
         free = left = max(0.0, total - steady - refusing)
         redis = fleet.redis_free * TICK
         served = 0
-        while self._queue and left > 0 and redis > 0:
+        while self._queue and left > 0:
             waiting = self._queue[0]
+            if redis <= 0 and not waiting.is_abandoned:
+                break
             cost = fleet.arrival * (ABANDONED if waiting.is_abandoned else 1)
             count = min(waiting.count, math.ceil(left / cost))
             if not waiting.is_abandoned:
@@ -328,7 +342,7 @@ class _Simulation:
         most = min(self._settings.first * 2.0**attempt, self._settings.ceiling)
         for offset, some in enumerate(self._spread(count, max(1, round(most / TICK)))):
             if some:
-                self._due[tick + offset][min(attempt, EXACT)] += some
+                self._due[tick + offset][min(attempt, MOST_ATTEMPTS)] += some
 
     def _spread(self, count: int, ticks: int) -> list[int]:
         """Throw so many clients into so many ticks."""
