@@ -189,7 +189,7 @@ def test_clients_that_all_come_at_once_give_up_and_come_again() -> None:
     herd = zone_failure(slow, HASTY, 1)
     assert herd.wasted > 0.01 * herd.lost
     assert not herd.is_stable
-    assert herd.load == pytest.approx(1)
+    assert herd.load == 1
 
 
 def test_an_admission_limit_keeps_processor_time_for_the_others() -> None:
@@ -201,7 +201,9 @@ def test_an_admission_limit_keeps_processor_time_for_the_others() -> None:
     assert herd.wasted == 0
     # Six nodes of four processes admit 240 a second.
     assert herd.all >= herd.lost / 240
-    assert herd.load < 0.8
+    # What is left is not much: a refusal costs something too.
+    unlimited = zone_failure(slow, CALM, 1)
+    assert unlimited.load == 1 > herd.load
 
 
 def test_a_herd_that_redis_cannot_serve_ends_without_an_end() -> None:
