@@ -28,7 +28,7 @@ from bench.harness.rounds import print_line
 from bench.scaling.herd import Fleet, Herd, Settings, rolling_restart, zone_failure
 from bench.scaling.measure import Measured, calibrate, observe
 from bench.scaling.model import Coefficients, Traffic, cost_of
-from bench.scaling.plan import Machines, Plan, Unreachable, plan
+from bench.scaling.plan import Machines, Plan, Unreachable, describe, plan
 
 Kind = TypeVar("Kind", Traffic, Machines)
 
@@ -56,7 +56,7 @@ def main() -> int:
         print(f"This load cannot be carried: {error}.", file=sys.stderr)
         return 1
     if given.simulate is None:
-        print(json.dumps(asdict(found), indent=1) if given.json else describe(traffic, found))
+        print(json.dumps(asdict(found), indent=1) if given.json else _lines(traffic, found))
         return 0
     herds = simulate(given.simulate, Fleet.of(traffic, coefficients, machines, found), given.seed)
     print(json.dumps([asdict(herd) for herd in herds], indent=1) if given.json else _rows(herds))
@@ -67,24 +67,6 @@ def main() -> int:
 def read_coefficients(path: Path) -> Coefficients:
     """The coefficients in a file of results."""
     return Coefficients(**json.loads(path.read_text())["coefficients"])
-
-
-def describe(traffic: Traffic, found: Plan) -> str:
-    """The plan as a table."""
-    rows = {
-        "connections": f"{traffic.connections:,}",
-        "events, deliveries per second": f"{traffic.events:,.0f}, {traffic.deliveries:,.0f}",
-        "new connections per second": f"{traffic.connections * traffic.reconnects:,.0f}",
-        "nodes, processes": f"{found.nodes:,}, {found.processes:,} (limit: {found.limit})",
-        "use of a process's core": f"{found.share:.0%}",
-        "memory of a node": f"{found.node_bytes / 1e9:,.1f} GB",
-        "shards": f"{found.shards:,} (limit: {found.shard_limit})",
-        "use of the busiest shard's core": f"{found.busiest_shard:.0%}",
-        "data of a shard": f"{found.redis_bytes / 1e9:,.2f} GB",
-        "machines, a month": f"{found.month:,.0f}",
-        "traffic, a month": f"{found.traffic_month:,.0f}",
-    }
-    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {row} |" for name, row in rows.items())])
 
 
 def simulate(kind: str, fleet: Fleet, seed: int) -> list[Herd]:
@@ -144,6 +126,10 @@ def _measure(given: argparse.Namespace) -> int:
     print(f"\nWorst difference: {worst:.0%}; allowed: {given.tolerance:.0%}.")
     _save(given.output, "scale", {**body, "loads": rows, "worst": worst})
     return 0 if worst <= given.tolerance else 1
+
+
+def _lines(traffic: Traffic, found: Plan) -> str:
+    return "\n".join(f"{name:34}{value}" for name, value in describe(traffic, found).items())
 
 
 def _comparison(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .model import Coefficients, Cost, Traffic, cost_of
 
-__all__ = ["Machines", "Plan", "Unreachable", "plan"]
+__all__ = ["REDIS_CONNECTIONS", "Machines", "Plan", "Unreachable", "describe", "plan"]
 
 HOURS_A_MONTH = 730
 MOST_SHARDS = 1000
@@ -112,6 +112,24 @@ def plan(traffic: Traffic, coefficients: Coefficients, machines: Machines) -> Pl
         month=machine_prices * HOURS_A_MONTH,
         traffic_month=gigabytes * machines.traffic_price,
     )
+
+
+def describe(traffic: Traffic, found: Plan) -> dict[str, str]:
+    """The plan in words."""
+    return {
+        "connections": f"{traffic.connections:,}",
+        "events a second": f"{traffic.events:,.0f}",
+        "deliveries a second": f"{traffic.deliveries:,.0f}",
+        "new connections a second": f"{traffic.connections * traffic.reconnects:,.0f}",
+        "nodes, processes": f"{found.nodes:,}, {found.processes:,}; limit: {found.limit}",
+        "use of a process's core": f"{found.share:.0%}",
+        "memory of a node": f"{found.node_bytes / 1e9:,.1f} GB",
+        "shards, each with a replica": f"{found.shards:,}; limit: {found.shard_limit}",
+        "use of the busiest shard's core": f"{found.busiest_shard:.0%}",
+        "data of a shard": f"{found.redis_bytes / 1e9:,.2f} GB",
+        "machines, a month": f"$ {found.month:,.0f}",
+        "traffic, a month": f"$ {found.traffic_month:,.0f}",
+    }
 
 
 def _nodes(
