@@ -5,7 +5,8 @@
 A table stands between the comments `<!-- bench: KIND NAME -->` and `<!-- /bench -->`, and shows
 bench/results/NAME.json. KIND is `outcomes` (a measure of `make bench`), `traces` (of
 `bench.latency`), `parts` (of `bench.cores`), or `coefficients`, `plans`, `limits`, `loads` and
-`herds` (of `bench.scale`). With `--check`, nothing is written, and the exit status is 1 if a page is stale.
+`herds` (of `bench.scale`). With `--check`, nothing is written, and the exit status is 1 if a page
+is stale.
 """
 
 from __future__ import annotations
@@ -175,26 +176,20 @@ def limits(results: Results) -> Iterator[str]:
     c = Coefficients(**results["coefficients"])
     processes = _plan(Traffic(connections=SIZES[-1]), results).processes
     load = Machines().load
-    rows = [
-        ["deliveries a second of one core of a server", 1e6 / c.delivery],
-        ["connections that come back a second, of one core of a server", 1e6 / c.arrival],
-        ["writes a second of one core of a server", 1e6 / c.commit],
-        ["writes a second of one shard", 1e6 / c.redis_commit],
-        ["connections that come back a second, of one shard", 1e6 / c.redis_arrival],
-        [
-            f"events a second that all {processes:,} processes receive, of half a shard",
-            load * 1e6 / (processes * max(c.redis_event, 0.01)),
-        ],
-        [
-            "processes without clients that use half a shard",
-            load * 1e6 / max(c.redis_process, 0.01),
-        ],
-        [
-            "processes whose connections `maxclients` allows",
-            Machines().redis_clients / REDIS_CONNECTIONS,
-        ],
-    ]
-    yield table(["limit", ""], [[str(name), number(float(value))] for name, value in rows])
+    rows = {
+        "deliveries a second of one core of a server": 1e6 / c.delivery,
+        "connections that come back a second, of one core of a server": 1e6 / c.arrival,
+        "writes a second of one core of a server": 1e6 / c.commit,
+        "writes a second of one shard": 1e6 / c.redis_commit,
+        "connections that come back a second, of one shard": 1e6 / c.redis_arrival,
+        f"events a second that all {processes:,} processes receive, of half a shard": load
+        * 1e6
+        / (processes * max(c.redis_event, 0.01)),
+        "processes without clients that use half a shard": load * 1e6 / max(c.redis_process, 0.01),
+        "processes whose connections `maxclients` allows": Machines().redis_clients
+        / REDIS_CONNECTIONS,
+    }
+    yield table(["limit", ""], [[name, number(value)] for name, value in rows.items()])
 
 
 def _plan(traffic: Traffic, results: Results) -> Plan:
