@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.cores import Spending, processes, running, shards
 from bench.harness.filling import fill
+from bench.harness.fit import line
 from bench.harness.load import Load, group
 from bench.harness.rounds import print_line
 from bench.harness.syncline import Native
@@ -18,6 +19,7 @@ from bench.harness.target import Site
 from redis import Redis
 
 from .model import Coefficients, Traffic
+from .redis_costs import event_cost, shard_cost
 
 __all__ = ["Measured", "calibrate", "observe"]
 
@@ -28,8 +30,11 @@ CLIENTS_A_PROCESS = 16_000
 PINGS = 21.0
 """Seconds of rest: longer than the interval between pings."""
 
-RATE = 500
+RATE = 250
 """Events per second while events are measured."""
+
+READERS = (1, 10, 40)
+"""Of each document."""
 
 DOCUMENTS, SECONDS = 200, 4.0
 CALIBRATED_CONNECTIONS, FURTHER = 4000, 20
@@ -66,22 +71,23 @@ def calibrate(appendfsync: str) -> Coefficients:
     print_line("processes and shards")
     one, four = (processes(count, SECONDS, appendfsync) for count in (1, 4))
     few, more = (shards(count, SECONDS, appendfsync) for count in (1, 3))
+    alone = shard_cost(SECONDS)
     idle, redis_idle = "server, idle, µs a second", "Redis, idle, µs a second"
     return Coefficients(
         arrival=arrival[0],
         opening=opening[0],
         connection=rest,
         commit=write[0],
-        event=event[0],
+        event=event,
         delivery=delivery,
         process=four[idle] / 4,
         process_shard=max(0.0, (more[idle] - few[idle]) / 2),
         redis_arrival=arrival[1],
         redis_opening=opening[1],
         redis_commit=write[1],
-        redis_event=max(0.0, (four["Redis, µs an event"] - one["Redis, µs an event"]) / 3),
+        redis_event=event_cost(),
         redis_process=max(0.0, (four[redis_idle] - one[redis_idle]) / 3),
-        redis_process_shard=max(0.0, (more[redis_idle] - few[redis_idle]) / 2),
+        redis_process_shard=max(0.0, (more[redis_idle] - few[redis_idle]) / 2 - alone),
         connection_bytes=arrival[2],
         opening_bytes=opening[2],
         process_bytes=opening[3],
@@ -164,16 +170,14 @@ def _per_second(spending: Spending) -> float:
     return (spending.server() - server) * 1e6 / (time.monotonic() - began)
 
 
-def _events(appendfsync: str) -> tuple[tuple[float, float], tuple[float, float], float]:
-    """Of a write and of an event in one process: server, Redis; and of a delivery."""
+def _events(appendfsync: str) -> tuple[tuple[float, float], float, float]:
+    """Of a write, server and Redis; of an event in one process; and of a delivery."""
     print_line("writes, events and deliveries")
     with running(1, DOCUMENTS, appendfsync) as (site, spending):
         unread = _written(site, spending, 0)
-        single = _written(site, spending, 1)
-        crowd = _written(site, spending, 50)
-    delivery = (crowd[0] - single[0]) / 49
-    event = max(0.0, single[0] - unread[0] - delivery)
-    return unread, (event, max(0.0, single[1] - unread[1])), delivery
+        read = [(float(count), _written(site, spending, count)) for count in READERS]
+    one, delivery = line([(count, server) for count, (server, _) in read])
+    return unread, max(0.0, one - unread[0]), delivery
 
 
 def _written(site: Site, spending: Spending, readers: int) -> tuple[float, float]:
@@ -199,6 +203,8 @@ def _rest(seconds: float) -> dict[str, Any]:
 def _object_bytes(appendfsync: str) -> float:
     print_line("objects in Redis")
     with running(1, 1, appendfsync) as (site, _), Redis.from_url(site.redis) as redis:
+        with Load(site.directory, group("writer", 1, site, Native().writer(site))) as load:
+            load.publish("rate", 10, 0.5)
         before = int(redis.info("memory")["used_memory_dataset"])
         fill(site.redis, STORED)
         return (int(redis.info("memory")["used_memory_dataset"]) - before) / STORED
