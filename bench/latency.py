@@ -40,6 +40,10 @@ SLOWEST = 0.01
 """Share of the deliveries that count as the tail."""
 
 TOTAL = "all"
+EARLIER = "Redis: disk, for an earlier commit"
+NEARBY = 2_000_000_000
+"""Nanoseconds around an event in which its waits for the disk are."""
+
 Stages = dict[str, float]
 """Microseconds of each stage of one delivery, in the order of the way."""
 
@@ -71,7 +75,12 @@ def stages_of(
     if passage is None:
         return
     server = traces.server.get(sent, [])
-    before = [("writer → server → Redis", passage.asked - sent)]
+    waits = syncs if is_waited_for else []
+    blocked = _overlap(sent, passage.asked, waits)
+    before = [
+        ("writer → server → Redis", passage.asked - sent - blocked),
+        (EARLIER, blocked),
+    ]
     after = passage.published
     hop: list[tuple[str, int]] = []
     if server:
@@ -85,10 +94,12 @@ def stages_of(
         # A request that came in two reads is not seen in either.
         if first is None or reads[0].ended > command.began:
             return
+        blocked = _overlap(command.began, passage.asked, waits)
         before = [
             ("writer → server", reads[0].ended - sent),
             ("server: request to command", command.began - reads[0].ended),
-            ("server → Redis", passage.asked - command.began),
+            ("server → Redis", passage.asked - command.began - blocked),
+            (EARLIER, blocked),
         ]
         hop = [
             ("pub/sub: Redis → server", heard.ended - passage.published),
@@ -104,6 +115,11 @@ def stages_of(
     for receipt in receipts:
         steps = [*before, *redis, *hop, (last, receipt - after), (TOTAL, receipt - sent)]
         yield {name: nanoseconds / 1000 for name, nanoseconds in steps}
+
+
+def _overlap(first: int, last: int, syncs: Sequence[Record]) -> int:
+    """Nanoseconds of a time in which Redis waited for the disk."""
+    return sum(max(0, min(last, each.ended) - max(first, each.began)) for each in syncs)
 
 
 def _passage(
@@ -169,7 +185,7 @@ def measure(target: Target, appendfsync: str, given: argparse.Namespace) -> dict
             traces = read_traces(directory)
             waited_for = appendfsync == "always"
             for sent in sorted(traces.load)[RATE:]:
-                nearby = _between(traces.syncs, sent, sent + 2_000_000_000)
+                nearby = _between(traces.syncs, sent - NEARBY, sent + NEARBY)
                 deliveries += stages_of(sent, traces, nearby, is_waited_for=waited_for)
             syncs += [(each.ended - each.began) / 1000 for each in traces.syncs]
     if not deliveries:

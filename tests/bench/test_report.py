@@ -45,6 +45,7 @@ def test_the_stages_of_a_delivery_add_up(traces: Traces) -> None:
         "writer → server": 100,
         "server: request to command": 50,
         "server → Redis": 50,
+        "Redis: disk, for an earlier commit": 0,
         "Redis: script": 50,
         "Redis: file and disk": 600,
         "Redis: to its answers": 10,
@@ -62,6 +63,14 @@ def test_a_sync_that_nobody_waits_for_does_not_count(traces: Traces) -> None:
     first, _ = stages_of(SENT, traces, traces.syncs, is_waited_for=False)
     assert first["Redis: file and disk"] == 10
     assert first["Redis: to its answers"] == 600
+
+
+def test_a_command_that_waits_for_an_earlier_sync_waits_for_the_disk(traces: Traces) -> None:
+    traces.syncs.insert(0, record(Kind.SYNC, 120, 180, FILE))
+    first, _ = stages_of(SENT, traces, traces.syncs, is_waited_for=True)
+    assert first["server → Redis"] == 20
+    assert first["Redis: disk, for an earlier commit"] == 30
+    assert sum(first.values()) == 2 * first["all"]
 
 
 def test_a_server_without_records_has_fewer_stages(traces: Traces) -> None:
