@@ -26,6 +26,7 @@ from typing import Any
 
 from bench.harness.bench import Bench
 from bench.harness.cluster import running_cluster
+from bench.harness.ending import end_on_sigterm
 from bench.harness.fit import line
 from bench.harness.load import Load, LoadError, group
 from bench.harness.processes import Process, free_ports
@@ -232,6 +233,7 @@ def show(name: str, found: Mapping[str, Any]) -> str:
 
 def main() -> int:
     """Measure the chosen parts; return the exit status."""
+    end_on_sigterm()
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one round of two seconds")
     parser.add_argument("--only", action="append", choices=PARTS)

@@ -24,6 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.harness.bench import Bench
+from bench.harness.ending import end_on_sigterm
 from bench.harness.load import LoadError, group
 from bench.harness.results import circumstances
 from bench.harness.rivals import find_peers
@@ -262,6 +263,7 @@ def show(name: str, figures: Mapping[str, Any]) -> str:
 
 def main() -> int:
     """Trace all targets; return the exit status."""
+    end_on_sigterm()
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--rounds", type=int, default=3)

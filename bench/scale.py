@@ -23,9 +23,11 @@ from statistics import median
 from typing import Any, TypeVar
 
 from bench.harness.bench import Bench
+from bench.harness.ending import end_on_sigterm
 from bench.harness.results import circumstances
 from bench.harness.rounds import print_line
-from bench.scaling.herd import Fleet, Herd, Settings, rolling_restart, zone_failure
+from bench.scaling.fleet import Fleet, Herd, Settings
+from bench.scaling.herd import rolling_restart, zone_failure
 from bench.scaling.measure import Measured, calibrate, observe
 from bench.scaling.model import Coefficients, Traffic, cost_of
 from bench.scaling.plan import Machines, Plan, Unreachable, describe, plan
@@ -45,6 +47,7 @@ SERVER, REDIS, MEMORY = "server, cores", "Redis, cores", "server, MB"
 
 def main() -> int:
     """Do what is asked; return the exit status."""
+    end_on_sigterm()
     given = _arguments()
     if given.validate or given.calibrate:
         return _measure(given)

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 from bench.harness.fit import line
-from bench.scaling.herd import Fleet, Settings, rolling_restart, zone_failure
+from bench.scaling.fleet import Fleet, Settings
+from bench.scaling.herd import rolling_restart, zone_failure
 from bench.scaling.model import Coefficients, Traffic, cost_of, processes_reached
 from bench.scaling.plan import Machines, Unreachable, plan
 
