@@ -86,6 +86,7 @@ def calibrate(appendfsync: str) -> Coefficients:
         redis_opening=opening[1],
         redis_commit=write[1],
         redis_event=event_cost(),
+        redis_shard=alone,
         redis_process=max(0.0, (four[redis_idle] - one[redis_idle]) / 3),
         redis_process_shard=max(0.0, (more[redis_idle] - few[redis_idle]) / 2 - alone),
         connection_bytes=arrival[2],

@@ -27,6 +27,7 @@ class Coefficients:
         redis_opening: what Redis does for each further object.
         redis_commit: a write, with its share of the waits for the disk.
         redis_event: one event to one process.
+        redis_shard: a shard that no process uses, per second.
         redis_process: what a process without clients costs Redis, per second, all shards together.
         redis_process_shard: what it costs each further shard, per second.
         connection_bytes: a connection with one object open.
@@ -48,6 +49,7 @@ class Coefficients:
     redis_opening: float
     redis_commit: float
     redis_event: float
+    redis_shard: float
     redis_process: float
     redis_process_shard: float
     connection_bytes: float
@@ -144,7 +146,7 @@ def cost_of(
     return Cost(
         server=server * MICRO,
         redis=redis * MICRO,
-        redis_each=processes * c.redis_process_shard * MICRO,
+        redis_each=(c.redis_shard + processes * c.redis_process_shard) * MICRO,
         redis_home=processes * max(0.0, c.redis_process - c.redis_process_shard) * MICRO,
         server_bytes=processes * c.process_bytes
         + t.connections * (c.connection_bytes + c.kernel_bytes + further * c.opening_bytes),

@@ -25,6 +25,7 @@ NOTHING = Coefficients(
     redis_opening=0,
     redis_commit=0,
     redis_event=0,
+    redis_shard=0,
     redis_process=0,
     redis_process_shard=0,
     connection_bytes=0,
@@ -46,6 +47,7 @@ USUAL = Coefficients(
     redis_opening=30,
     redis_commit=40,
     redis_event=3,
+    redis_shard=1000,
     redis_process=1000,
     redis_process_shard=500,
     connection_bytes=6000,
@@ -114,6 +116,7 @@ def test_each_coefficient_counts_what_it_says(coefficient: str, cores: float) ->
     [
         ("redis_commit", 0.01, 0, 0),
         ("redis_event", 10_000 * 10 * (1 - 0.9**20) / 1e6, 0, 0),
+        ("redis_shard", 0, 1 / 1e6, 0),
         ("redis_process", 0, 0, 10 / 1e6),
         ("redis_process_shard", 0, 10 / 1e6, 0),
     ],
