@@ -22,7 +22,7 @@ from typing import Any
 
 from bench.harness.table import number
 from bench.scaling.model import Coefficients, Traffic
-from bench.scaling.plan import REDIS_CONNECTIONS, Machines, Plan, describe, plan
+from bench.scaling.plan import REDIS_CONNECTIONS, Machines, Plan, Unreachable, describe, plan
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results"
@@ -30,6 +30,7 @@ PAGES = (ROOT / "docs" / "performance.md", ROOT / "docs" / "scaling.md")
 BLOCK = re.compile(r"(<!-- bench: (\S+) (\S+) -->\n).*?(<!-- /bench -->)", re.S)
 
 SIZES = (100_000, 1_000_000, 10_000_000)
+MANY = 300
 VERDICTS = {True: "reached", False: "**not reached**", None: "not measured"}
 
 Results = Mapping[str, Any]
@@ -158,23 +159,23 @@ def coefficients(results: Results) -> Iterator[str]:
 
 def plans(results: Results) -> Iterator[str]:
     """What three sizes of the default load need on the default machines."""
-    found = {
-        f"{connections:,}": describe(
-            traffic := Traffic(connections=connections), _plan(traffic, results)
-        )
-        for connections in SIZES
-    }
-    names = list(next(iter(found.values())))[1:]
-    yield table(
-        ["connections", *found],
-        [[name, *(each[name] for each in found.values())] for name in names],
-    )
+    found, reasons = {}, []
+    for connections in SIZES:
+        traffic = Traffic(connections=connections)
+        try:
+            found[connections] = describe(traffic, _plan(traffic, results))
+        except Unreachable as error:
+            reasons.append(f"{connections:,} connections cannot be carried: {error}.")
+    if found:
+        names = list(next(iter(found.values())))[1:]
+        head = ["connections", *(f"{connections:,}" for connections in found)]
+        yield table(head, [[name, *(each[name] for each in found.values())] for name in names])
+    yield from reasons
 
 
 def limits(results: Results) -> Iterator[str]:
     """What one core can do, and where the number of processes ends."""
     c = Coefficients(**results["coefficients"])
-    processes = _plan(Traffic(connections=SIZES[-1]), results).processes
     load = Machines().load
     rows = {
         "deliveries a second of one core of a server": 1e6 / c.delivery,
@@ -182,9 +183,9 @@ def limits(results: Results) -> Iterator[str]:
         "writes a second of one core of a server": 1e6 / c.commit,
         "writes a second of one shard": 1e6 / c.redis_commit,
         "connections that come back a second, of one shard": 1e6 / c.redis_arrival,
-        f"events a second that all {processes:,} processes receive, of half a shard": load
+        f"events a second that {MANY} processes receive, of half a shard": load
         * 1e6
-        / (processes * max(c.redis_event, 0.01)),
+        / (MANY * max(c.redis_event, 0.01)),
         "processes without clients that use half a shard": load * 1e6 / max(c.redis_process, 0.01),
         "processes whose connections `maxclients` allows": Machines().redis_clients
         / REDIS_CONNECTIONS,
