@@ -122,8 +122,8 @@ ODD = {
 
 HEAD, BODY = token().split(".")[:2]
 BITS = token(pad="xx").split(".")[1]
+GOOD["padding"] = signed(HEAD, BITS + "=" * (-len(BITS) % 4))
 ODD |= {
-    "padding": signed(HEAD, BITS + "=" * (-len(BITS) % 4)),
     "too much padding": signed(HEAD, BODY + "===="),
     "the other alphabet": signed(HEAD, BODY + "+/+/"),
     "foreign characters": signed(HEAD, BODY + "!!!!"),
