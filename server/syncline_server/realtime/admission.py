@@ -8,7 +8,6 @@ from functools import partial
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.settings import Settings
 from syncline_server.observability.audit import Audit
-from syncline_server.observability.forwarding_notice import HEADERS
 from syncline_server.observability.metrics import Limit, Meters
 from syncline_server.observability.rate_limit import TokenBucket
 
@@ -53,6 +52,15 @@ class Admission:
             self._last = refusal, self._clock()
         return refusal
 
+    def admit(self, *, at_rate: bool) -> bool:
+        """Count a new connection, if there is room, and the rate allows it too with `at_rate`.
+
+        A refusal is not counted: `check` or `check_room` follows, and says why.
+        """
+        if self._connections.count >= self._limit:
+            return False
+        return not at_rate or self._bucket.admit()
+
     def check_room(self) -> Refusal | None:
         """Check the limit on the number of connections only; None if there is room."""
         refusal = self._full()
@@ -88,10 +96,10 @@ class Admission:
         )
 
     def report_forwarding(self, peer: str, names: Iterable[str]) -> None:
-        """Report forwarding headers from `peer`, an address without a port, not a trusted proxy."""
+        """Report `forwarding_notice.HEADERS` from `peer`, an address without a port, which is not a
+        trusted proxy."""
         for name in names:
-            if name.lower() in HEADERS:
-                self._audit.forwarding.log_once(peer, name.lower())
+            self._audit.forwarding.log_once(peer, name)
 
     def record_refusal(self, code: int, path: str, peer: str, **known: object) -> None:
         """Record in the audit log that a client at the address `peer` was not admitted."""

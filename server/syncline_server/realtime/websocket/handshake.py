@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import NamedTuple
 
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.http11 import Request, Response
@@ -14,12 +15,14 @@ from syncline_server import http as rest
 from syncline_server.auth.origins import Origins
 from syncline_server.config.networks import Proxies
 from syncline_server.config.settings import Settings
+from syncline_server.observability.forwarding_notice import HEADERS
 from syncline_server.observability.metrics import Limit, Meters
 from syncline_server.realtime.admission import Admission
 
 from .route import WebSocketRoute
+from .usual_handshake import DEFLATE, UsualRequest, acceptance, negotiate
 
-__all__ = ["Handshake"]
+__all__ = ["Accepted", "Handshake"]
 
 logger = logging.getLogger("syncline.socket")
 
@@ -27,9 +30,19 @@ RETRY_AFTER = 1
 """Seconds after which a refused client may try again."""
 
 
-_DEFLATE = ServerPerMessageDeflateFactory(
-    server_no_context_takeover=True, client_no_context_takeover=True
-)
+class Accepted(NamedTuple):
+    """A handshake that was accepted.
+
+    Attributes:
+        response: the bytes to send.
+        peer: the client's address.
+        deflates: whether messages may be compressed.
+    """
+
+    response: bytes
+    route: WebSocketRoute
+    peer: str
+    deflates: bool
 
 
 class Handshake:
@@ -50,6 +63,30 @@ class Handshake:
         self._proxies = Proxies(settings.proxies)
         self._origins = Origins(settings.socket_origins, settings.public_url)
 
+    def accept(self, request: UsualRequest, peer: str) -> Accepted | None:
+        """Accept a request at once; None if `answer` must decide, or refuse it.
+
+        `peer`: as for `answer`.
+        """
+        route = self._routes.get(request.url.decode("latin-1").partition("?")[0])
+        if route is None:
+            return None
+        host, peer = self._addresses(request.values, peer)
+        offered = _tokens(request.values("Sec-WebSocket-Protocol"))
+        offer = request.headers.get(b"sec-websocket-extensions") if self._deflates else None
+        extensions = b"" if offer is None else negotiate(offer)
+        if (
+            extensions is None
+            or not self._origins.admit(request.values("Origin"), host)
+            or (route.subprotocol is not None and offered and route.subprotocol not in offered)
+            # Last, because it counts the connection.
+            or not self._admission.admit(at_rate=route.is_paced)
+        ):
+            return None
+        subprotocol = route.subprotocol if route.subprotocol in offered else None
+        response = acceptance(request, subprotocol, extensions)
+        return Accepted(response, route, peer, bool(extensions))
+
     def answer(self, request: Request, peer: str) -> tuple[Response, WebSocketRoute | None, str]:
         """Check a request, and accept or refuse it.
 
@@ -61,7 +98,7 @@ class Handshake:
         """
         parser = ServerProtocol(extensions=self._extensions(request), logger=logger)
         route = self._routes.get(request.path.partition("?")[0])
-        host, peer = self._addresses(request, peer)
+        host, peer = self._addresses(request.headers.get_all, peer)
         response = self._respond(parser, request, route, host)
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             route = None
@@ -73,7 +110,7 @@ class Handshake:
     def _extensions(self, request: Request) -> list[ServerPerMessageDeflateFactory]:
         """Compression, except for a client that asks for a smaller window: frames are shared."""
         offers = ",".join(request.headers.get_all("Sec-WebSocket-Extensions"))
-        return [_DEFLATE] if self._deflates and "server_max_window_bits" not in offers else []
+        return [DEFLATE] if self._deflates and "server_max_window_bits" not in offers else []
 
     def _respond(
         self, parser: ServerProtocol, request: Request, route: WebSocketRoute | None, host: str
@@ -110,13 +147,16 @@ class Handshake:
                 20_000 + response.status_code, path, peer, origin=", ".join(origins) or None
             )
 
-    def _addresses(self, request: Request, peer: str) -> tuple[str, str]:
-        """The host and the client's address, from the headers of a trusted proxy if any."""
-        host = request.headers.get_all("Host")
+    def _addresses(self, values: Callable[[str], list[str]], peer: str) -> tuple[str, str]:
+        """The host and the client's address, from the headers of a trusted proxy if any.
+
+        `values`: returns the values of a header.
+        """
+        host = values("Host")
         address = peer.rpartition(":")[0]
-        forwarded = self._proxies.resolve(address, request.headers.get_all)
+        forwarded = self._proxies.resolve(address, values)
         if forwarded is None:
-            self._admission.report_forwarding(address, request.headers)
+            self._admission.report_forwarding(address, filter(values, HEADERS))
         else:
             peer = forwarded.client or peer
             host = [forwarded.host] if forwarded.host else host

@@ -19,14 +19,14 @@ from syncline_server.observability.metrics import Limit
 from syncline_server.pubsub.cork import Cork
 from syncline_server.realtime.send_queue import QueueLimits
 
-from .handshake import Handshake
+from .handshake import Accepted, Handshake
 from .message_reader import MessageReader
 from .route import WebSocketRoute
 from .slow_reader import SlowReaderWatch
 from .states import Pause, SocketState
 from .writer import SocketWriter
 
-__all__ = ["Socket"]
+__all__ = ["Socket", "address_of"]
 
 CLOSE_TIMEOUT = 2.0
 """Seconds for the client's part of the closing handshake; then the connection is aborted."""
@@ -85,9 +85,11 @@ class Socket(MessageReader):
         self._transport = cast(asyncio.Transport, transport)
         self.writer = SocketWriter(self._transport, self.cork, self.queue_limits)
         self._connections.add(self)
-        peer = transport.get_extra_info("peername")
-        if peer:
-            self.peer = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else str(peer)
+
+    def begin(self, accepted: Accepted) -> None:
+        """Open the WebSocket of a handshake that was accepted already."""
+        self.peer, self.deflates = accepted.peer, accepted.deflates
+        self._begin(accepted.response, accepted.route)
 
     def open(
         self, method: str, url: bytes, version: str, headers: list[tuple[bytes, bytes]]
@@ -95,11 +97,15 @@ class Socket(MessageReader):
         """Answer the opening handshake."""
         named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
         request = Request(url.decode("latin-1"), Headers(named), method, f"HTTP/{version}")
-        response, route, self.peer = self.handshake.answer(request, self.peer)
+        peer = address_of(self._transport)
+        response, route, self.peer = self.handshake.answer(request, peer)
         self.deflates = "Sec-WebSocket-Extensions" in response.headers
+        self._begin(response.serialize(), route)
+
+    def _begin(self, response: bytes, route: WebSocketRoute | None) -> None:
         self._parsers = self.auth_parsers[self.deflates]
         # Write the response first: the message handler may send frames when it is made.
-        self._transport.write(response.serialize())
+        self._transport.write(response)
         if route is None:
             self.state = SocketState.CLOSED
             return self._transport.close()
@@ -234,3 +240,11 @@ class Socket(MessageReader):
         if self._slow_reader is not None:
             self._slow_reader.cancel()
             self._slow_reader = None
+
+
+def address_of(transport: asyncio.BaseTransport) -> str:
+    """The client's address and port, for logs."""
+    peer = transport.get_extra_info("peername")
+    if not peer:
+        return "unknown"
+    return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else str(peer)
