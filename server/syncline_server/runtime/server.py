@@ -21,6 +21,7 @@ from syncline_server.realtime.websocket.new_connection import ConnectionStart
 
 from .app import Application
 from .listener import READY_CHECK_INTERVAL
+from .loading import collect_seldom
 from .tls import Certificate
 
 __all__ = ["Server"]
@@ -106,6 +107,7 @@ class Server(uvicorn.Server):
             await loop.create_server(protocol, sock=each, backlog=self.config.backlog, **options)
             for each in sockets or ()
         ]
+        collect_seldom()
         self.started = True
         self._on_accepting()
         self._waiting = asyncio.create_task(self._wait_until_ready())
