@@ -27,6 +27,7 @@ __all__ = [
     "authorization",
     "create_map",
     "native_login",
+    "own_tokens",
     "token",
 ]
 
@@ -206,8 +207,8 @@ def _native_login(text: str) -> list[str]:
     ]
 
 
-def _own_tokens(site: Site, count: int) -> str:
-    """A line of a load script that names a token for each connection, `{token}`."""
+def own_tokens(site: Site, count: int) -> list[str]:
+    """New tokens for the server on this site, of equal length, for `count` identities."""
     known = credentials(site)
     key, secret = next(iter(known.api_keys.items()))
     claims = {"iss": key, "sub": known.account_sid}
@@ -216,7 +217,12 @@ def _own_tokens(site: Site, count: int) -> str:
     def named(identity: str) -> dict[str, object]:
         return {**claims, "grants": {"identity": identity, **grants}}
 
-    return f"list token n {' '.join(make_tokens(secret, count, named, cty=CONTENT_TYPE))}"
+    return make_tokens(secret, count, named, cty=CONTENT_TYPE)
+
+
+def _own_tokens(site: Site, count: int) -> str:
+    """A line of a load script that names a token for each connection, `{token}`."""
+    return f"list token n {' '.join(own_tokens(site, count))}"
 
 
 def _init(token: str, size: int) -> str:
