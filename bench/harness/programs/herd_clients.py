@@ -65,7 +65,8 @@ class Client(asyncio.Protocol):
     async def _try(self) -> float | None:
         """One attempt; None if it succeeded, else the seconds to wait that the server names."""
         loop = asyncio.get_running_loop()
-        attempt = self._attempt = loop.create_future()
+        attempt: asyncio.Future[float | None] = loop.create_future()
+        self._attempt = attempt
         self._received = b""
         try:
             await loop.create_connection(lambda: self, "127.0.0.1", self._port)

@@ -52,15 +52,6 @@ class Admission:
             self._last = refusal, self._clock()
         return refusal
 
-    def admit(self, *, at_rate: bool) -> bool:
-        """Count a new connection, if there is room, and the rate allows it too with `at_rate`.
-
-        A refusal is not counted: `check` or `check_room` follows, and says why.
-        """
-        if self._connections.count >= self._limit:
-            return False
-        return not at_rate or self._bucket.admit()
-
     def check_room(self) -> Refusal | None:
         """Check the limit on the number of connections only; None if there is room."""
         refusal = self._full()

@@ -124,6 +124,7 @@ class Server(uvicorn.Server):
         return ConnectionStart(
             partial(http, **parts),
             partial(self._app.socket, **parts),
+            handshake=self._app.socket.handshake,
             connections=connections,
             has_room=lambda transport: http.has_room(transport, len(connections)),
             url_limit=settings.url_limit,

@@ -11,6 +11,7 @@ from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFact
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
+from syncline_protocol.errors import Refusal
 from syncline_server import http as rest
 from syncline_server.auth.origins import Origins
 from syncline_server.config.networks import Proxies
@@ -20,14 +21,16 @@ from syncline_server.observability.metrics import Limit, Meters
 from syncline_server.realtime.admission import Admission
 
 from .route import WebSocketRoute
-from .usual_handshake import DEFLATE, UsualRequest, acceptance, negotiate
+from .usual_handshake import DEFLATE, UsualRequest, acceptance, negotiate, rejection
 
 __all__ = ["Accepted", "Handshake"]
 
 logger = logging.getLogger("syncline.socket")
 
-RETRY_AFTER = 1
+RETRY_AFTER = "1"
 """Seconds after which a refused client may try again."""
+
+_SAFE = dict([rest.NO_SNIFFING])
 
 
 class Accepted(NamedTuple):
@@ -63,26 +66,32 @@ class Handshake:
         self._proxies = Proxies(settings.proxies)
         self._origins = Origins(settings.socket_origins, settings.public_url)
 
-    def accept(self, request: UsualRequest, peer: str) -> Accepted | None:
-        """Accept a request at once; None if `answer` must decide, or refuse it.
+    def settle(self, request: UsualRequest, peer: str) -> Accepted | bytes | None:
+        """Accept a request at once, or refuse it for want of room; None if `answer` must decide.
 
-        `peer`: as for `answer`.
+        `peer`: as for `answer`. Bytes are the response that refuses: very many clients may come at
+        once, and a refusal must cost little.
         """
-        route = self._routes.get(request.url.decode("latin-1").partition("?")[0])
+        path = request.url.decode("latin-1").partition("?")[0]
+        route = self._routes.get(path)
         if route is None:
             return None
         host, peer = self._addresses(request.values, peer)
         offered = _tokens(request.values("Sec-WebSocket-Protocol"))
         offer = request.headers.get(b"sec-websocket-extensions") if self._deflates else None
         extensions = b"" if offer is None else negotiate(offer)
+        origins = request.values("Origin")
         if (
             extensions is None
-            or not self._origins.admit(request.values("Origin"), host)
+            or not self._origins.admit(origins, host)
             or (route.subprotocol is not None and offered and route.subprotocol not in offered)
-            # Last, because it counts the connection.
-            or not self._admission.admit(at_rate=route.is_paced)
         ):
             return None
+        refusal = self._admit(route)
+        if refusal is not None:
+            status = HTTPStatus(refusal.code.status)
+            self._record(status, path, peer, origins)
+            return rejection(status, refusal.message, {"Retry-After": RETRY_AFTER, **_SAFE})
         subprotocol = route.subprotocol if route.subprotocol in offered else None
         response = acceptance(request, subprotocol, extensions)
         return Accepted(response, route, peer, bool(extensions))
@@ -102,8 +111,9 @@ class Handshake:
         response = self._respond(parser, request, route, host)
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             route = None
-            response.headers[rest.NO_SNIFFING[0]] = rest.NO_SNIFFING[1]
-            self._record_refusal(response, request, peer)
+            response.headers.update(_SAFE)
+            path, origins = request.path.partition("?")[0], request.headers.get_all("Origin")
+            self._record(response.status_code, path, peer, origins)
         parser.parser.close()  # breaks a reference cycle, which only the collector would free
         return response, route, peer
 
@@ -129,23 +139,24 @@ class Handshake:
             return parser.reject(
                 HTTPStatus.BAD_REQUEST, f"The sub-protocol here is {route.subprotocol}.\n"
             )
-        refusal = self._admission.check() if route.is_paced else self._admission.check_room()
+        refusal = self._admit(route)
         if refusal is not None:
             response = parser.reject(HTTPStatus(refusal.code.status), f"{refusal.message}\n")
-            response.headers["Retry-After"] = str(RETRY_AFTER)
+            response.headers["Retry-After"] = RETRY_AFTER
             return response
         response = parser.accept(request)
         if route.subprotocol in offered:
             response.headers["Sec-WebSocket-Protocol"] = route.subprotocol
         return response
 
-    def _record_refusal(self, response: Response, request: Request, peer: str) -> None:
+    def _admit(self, route: WebSocketRoute) -> Refusal | None:
+        return self._admission.check() if route.is_paced else self._admission.check_room()
+
+    def _record(self, status: int, path: str, peer: str, origins: list[str]) -> None:
         """Record a refusal in the audit log, unless the request was wrong (400 or 404)."""
-        if response.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST):
-            path, origins = request.path.partition("?")[0], request.headers.get_all("Origin")
-            self._admission.record_refusal(
-                20_000 + response.status_code, path, peer, origin=", ".join(origins) or None
-            )
+        if status not in (HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST):
+            origin = ", ".join(origins) or None
+            self._admission.record_refusal(20_000 + status, path, peer, origin=origin)
 
     def _addresses(self, values: Callable[[str], list[str]], peer: str) -> tuple[str, str]:
         """The host and the client's address, from the headers of a trusted proxy if any.

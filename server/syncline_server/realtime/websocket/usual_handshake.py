@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from email.utils import formatdate
 from functools import lru_cache
+from http import HTTPStatus
 from typing import NamedTuple
 
 import httptools
@@ -21,7 +22,7 @@ from websockets.exceptions import InvalidHandshake
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.server import ServerProtocol
 
-__all__ = ["DEFLATE", "UsualRequest", "acceptance", "negotiate", "read_request"]
+__all__ = ["DEFLATE", "UsualRequest", "acceptance", "negotiate", "read_request", "rejection"]
 
 DEFLATE = ServerPerMessageDeflateFactory(
     server_no_context_takeover=True, client_no_context_takeover=True
@@ -137,6 +138,20 @@ def acceptance(request: UsualRequest, subprotocol: str | None, extensions: bytes
         + (b"" if subprotocol is None else b"\r\nSec-WebSocket-Protocol: " + subprotocol.encode())
         + _END
     )
+
+
+def rejection(status: HTTPStatus, message: str, headers: Mapping[str, str]) -> bytes:
+    """The response that refuses a request, with the library's headers and these."""
+    body = f"{message}\n".encode()
+    lines = [
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        f"Date: {_date(int(time.time())).decode()}",
+        "Connection: close",
+        f"Content-Length: {len(body)}",
+        "Content-Type: text/plain; charset=utf-8",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    return "\r\n".join(lines).encode() + _END + body
 
 
 @lru_cache(1)
