@@ -5,7 +5,7 @@
 Starts a server, connects the clients, and restarts the server. When it is ready again, each client
 waits at random up to the jitter, and connects as Syncline's clients do: it authenticates with a
 token of its own, opens its document with the revision that it has, and tries again after a refusal.
-Clients are in processes of their own. Meanwhile five clients write 50 times a second in all, to
+Clients are in processes of their own. Meanwhile 25 clients write 50 times a second in all, to
 other documents. Prints a line for each jitter: the seconds until everyone was served, what each
 client waited from its first attempt, refused attempts, the processor time of the server for each
 client, and what the writes took.
@@ -35,7 +35,7 @@ from bench.harness.redis import start_redis
 from bench.harness.syncline import Native, create, own_tokens
 from bench.harness.target import Command, Site
 
-WRITERS, WRITE_INTERVAL = 5, 0.1
+WRITERS, WRITE_INTERVAL = 25, 0.5
 """Clients that write, and the seconds from one write of each to the next."""
 
 QUIET = 1.0
