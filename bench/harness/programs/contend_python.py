@@ -2,8 +2,7 @@
 
     python -m bench.harness.programs.contend_python URL TOKEN DOCUMENT CLIENTS SECONDS
 
-Prints a line of JSON: `commits`, `attempts`, `seconds`; `mean_wait` and `longest_wait` of a client
-for one change, in seconds; and `value`, the number at the end.
+A program of `bench.harness.contending`.
 """
 
 from __future__ import annotations
@@ -47,6 +46,8 @@ async def run(url: str, token: str, name: str, count: int, seconds: float) -> No
         for _ in range(count):
             client = await stack.enter_async_context(syncline.connect(url, token=token))
             documents.append(await client.document(name))
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
         began = time.monotonic()
         contention = Contention(began + seconds)
         await asyncio.gather(*map(contention.contend, documents))
