@@ -1,9 +1,10 @@
 """Clients that contend for one document, in several processes, none of them the server's.
 
-A program of such clients gets its number of clients and the seconds as its last arguments. It prints
-`ready` once they are connected, waits for a line on its standard input, lets them contend, and
-prints a line of JSON: `commits`, `attempts`, `seconds`; `mean_wait` and `longest_wait` of one client
-for one change, in seconds; and `value`, the number in the document at the end.
+A program of such clients gets its number of clients and the seconds as its last arguments. It
+prints `ready` once they are connected, waits for a line on its standard input, lets them contend,
+and prints a line of JSON: `commits`, `attempts`, `seconds`; `cpu`, the CPU seconds of the program;
+`mean_wait` and `longest_wait` of one client for one change, in seconds; and `value`, the number in
+the document at the end.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ def _sum(figures: Iterable[Figures]) -> Figures:
     return {
         "commits": commits,
         "attempts": sum(each["attempts"] for each in parts),
+        "cpu": sum(each["cpu"] for each in parts),
         "seconds": max(each["seconds"] for each in parts),
         "mean_wait": sum(each["mean_wait"] * each["commits"] for each in parts) / commits,
         "longest_wait": max(each["longest_wait"] for each in parts),

@@ -32,6 +32,7 @@ PYTHON, SDK = "Syncline, Python client", "Syncline, vendor's SDK"
 
 CPU = "CPU-microseconds of the server a commit"
 REDIS_CPU = "CPU-microseconds of Redis a commit"
+CLIENTS_CPU = "CPU-microseconds of all clients a commit"
 
 Contenders = Callable[[Site, int, float], Command]
 """Makes the command of `(site, clients, seconds)`: a program of `contending`."""
@@ -63,6 +64,7 @@ def contention(bench: Bench) -> list[Outcome]:
             (ALONE, False, _goals("≥ 0.5", least=0.5)),
             (CPU, True, ()),
             (REDIS_CPU, True, ()),
+            (CLIENTS_CPU, True, ()),
         )
     ]
 
@@ -102,6 +104,7 @@ def _contending(
                 ALONE: rate / (alone["commits"] / alone["seconds"]),
                 CPU: run.cpu / many["commits"] * 1e6,
                 REDIS_CPU: run.redis_cpu / many["commits"] * 1e6,
+                CLIENTS_CPU: many["cpu"] / many["commits"] * 1e6,
             }
 
         yield measure

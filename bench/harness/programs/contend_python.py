@@ -48,16 +48,17 @@ async def run(url: str, token: str, name: str, count: int, seconds: float) -> No
             documents.append(await client.document(name))
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
-        began = time.monotonic()
+        began, cpu = time.monotonic(), time.process_time()
         contention = Contention(began + seconds)
         await asyncio.gather(*map(contention.contend, documents))
-        took = time.monotonic() - began
+        took, cpu = time.monotonic() - began, time.process_time() - cpu
         # This change waits until the client has seen all others, so `data` is the final state.
         await documents[0].patch(increment={"/count": 0})
         figures = {
             "commits": len(contention.waits),
             "attempts": contention.attempts,
             "seconds": took,
+            "cpu": cpu,
             "mean_wait": sum(contention.waits) / len(contention.waits),
             "longest_wait": max(contention.waits),
             "value": documents[0].data["count"],

@@ -11,6 +11,7 @@ export async function contend(clients, seconds, attempt, value, tries) {
   console.log("ready");
   await once(process.stdin, "data");
   const start = performance.now();
+  const usage = process.cpuUsage();
   const end = start + seconds * 1000;
   const waits = [];
   let attempts = 0;
@@ -33,10 +34,12 @@ export async function contend(clients, seconds, attempt, value, tries) {
       while (performance.now() < end) await change(client);
     }),
   );
+  const { user, system } = process.cpuUsage(usage);
   const figures = {
     commits: waits.length,
     attempts: tries?.() ?? attempts,
     seconds: (performance.now() - start) / 1000,
+    cpu: (user + system) / 1e6,
     mean_wait: waits.reduce((sum, wait) => sum + wait, 0) / waits.length,
     longest_wait: longest,
     value: await value(),
