@@ -185,9 +185,9 @@ class Turns:
                 each.turn.set_result(False)
 
     async def _approach(self, attempt: Attempt) -> None:
-        """Return when a write may be tried: at once, unless it would spoil a rival's turn."""
-        if attempt.if_match is None:
-            return
+        """Return when a conditional write may be tried: at once, unless it would spoil a rival's
+        turn."""
+        assert attempt.if_match is not None
         contest = self.contests.get(attempt.key)
         if contest is None:
             return
@@ -363,7 +363,8 @@ class Attempt:
         self._is_settled = False
 
     async def __aenter__(self) -> Self:
-        await self._turns._approach(self)
+        if self.if_match is not None:
+            await self._turns._approach(self)
         return self
 
     async def __aexit__(
