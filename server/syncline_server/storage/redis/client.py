@@ -39,9 +39,6 @@ PROBLEM_LIMIT = 3
 
 T = TypeVar("T")
 
-Ask = Callable[..., Awaitable[Any]]
-"""A method of `ShardConnection` that sends a command, unbound: of which one, `_route` finds out."""
-
 
 class Redis:
     """The connections to all shards of an engine. A command for a shard that is away is refused.
@@ -215,18 +212,18 @@ class Redis:
         if self._no_writes is not None and verb not in _HARMLESS:
             raise Unavailable(self._no_writes)
         command = (verb, self.prefixed(key), *arguments)
-        return await self._route(key, ShardConnection.execute, command)
+        return await self._route(key, command)
 
     async def publish(self, wire_channel: str, message: str) -> int:
         """Publish a message; returns how many subscribers received it. Raises as `execute`."""
         command = (self.engine.publish, wire_channel, message)
-        receivers: int = await self._route(wire_channel, ShardConnection.execute, command)
+        receivers: int = await self._route(wire_channel, command)
         return receivers
 
     async def run(self, script: Script, key: str, *arguments: Argument) -> Any:
         """The reply of a script that only reads; raises as `execute`."""
         command = self._call(script, key, arguments)
-        return await self._route(key, ShardConnection.execute, command)
+        return await self._route(key, command)
 
     def _call(self, script: Script, key: str, arguments: Sequence[Argument]) -> Sequence[Argument]:
         own = server_clock.script_arguments
@@ -239,7 +236,7 @@ class Redis:
             raise Unavailable(self._no_writes)
         command = self._call(script, key, arguments)
         began = time.monotonic()
-        reply = await self._route(key, ShardConnection.commit, command)
+        reply = await self._route(key, command, writes=True)
         self._commits.observe(time.monotonic() - began)
         return reply
 
@@ -254,7 +251,7 @@ class Redis:
             await self.reconnected(key)
             return await ask()
 
-    async def _route(self, key: str, ask: Ask, command: Sequence[Argument]) -> Any:
+    async def _route(self, key: str, command: Sequence[Argument], *, writes: bool = False) -> Any:
         """Send a command to the shard of a key; again if the shard redirects it or puts it off.
 
         A redirected command was not carried out, so sending it again is safe.
@@ -272,7 +269,9 @@ class Redis:
                 )
             connection = self._shard_connection(key)
             try:
-                return await ask(connection, *command)
+                # By `commit`, a write waits until it is durable.
+                ask = connection.commit if writes else connection.execute
+                return await ask(*command)
             except ReplyError as error:
                 kind = str(error).partition(" ")[0]
                 if kind == "NOSCRIPT":
