@@ -20,6 +20,7 @@ from syncline_server.config.credentials import Credentials
 
 from .keyring import Keyring, digest
 from .principal import SESSION_PREFIX, ForeignTokens, Principal, Sessions
+from .signed_claims import ALGORITHMS, signed_claims
 
 __all__ = [
     "Authenticator",
@@ -38,7 +39,7 @@ TOKEN_LENGTH = 8192
 """Maximum characters in an access token; longer ones are refused unparsed."""
 
 _SID = re.compile(rf"(?:AC|SK|{SESSION_PREFIX})[0-9a-f]{{32}}", re.ASCII)
-_ALGORITHMS = ["HS256", "HS384", "HS512"]
+_ALGORITHMS = list(ALGORITHMS)
 
 
 class Authenticator:
@@ -110,8 +111,6 @@ class Authenticator:
         """The caller that an access token of any issuer authenticates. Raises as `authenticate`.
 
         White space around the token is dropped: tokens are copied from files and terminals.
-        The token's own header chooses between our checks and those of `ForeignTokens`. The two
-        share no algorithm and no key, so a forged header only leads to a refusal.
         """
         token = token.strip()
         if self._foreign is not None:
@@ -119,6 +118,18 @@ class Authenticator:
             if header.get("cty") != CONTENT_TYPE:
                 return await self._foreign.principal(token, header, claims)
         return self.verify_token(token)
+
+    def authenticate_at_once(self, token: str) -> Principal | None:
+        """As `authenticate_token`; None if that may have to wait.
+
+        The token's own header chooses between our checks and those of `ForeignTokens`. The two
+        share no algorithm and no key, so a forged header only leads to a refusal.
+        """
+        token = token.strip()
+        if self._foreign is None:
+            return self.verify_token(token)
+        claims = self._signed_claims(token)
+        return None if claims is None else self._principal(claims)
 
     def verify_header(self, authorization: str | None) -> Principal:
         """The caller that an `Authorization` header authenticates, without foreign tokens.
@@ -144,7 +155,12 @@ class Authenticator:
         Raises:
             Refusal: 401, with the vendor's code for what was wrong.
         """
-        claims = self._claims(token.strip())
+        token = token.strip()
+        return self._principal(self._signed_claims(token) or self._claims(token))
+
+    def _principal(self, claims: Mapping[str, Any]) -> Principal:
+        """The caller that these claims, whose signature is right, name."""
+        self._check_claims(claims)
         grants = claims.get("grants")
         sync = grants.get("data_sync") if isinstance(grants, dict) else None
         if not isinstance(grants, dict) or not isinstance(sync, dict):
@@ -189,10 +205,19 @@ class Authenticator:
             )
         except jwt.PyJWTError as error:
             raise refusal_of(error) from None
+        return claims
+
+    def _signed_claims(self, token: str) -> Mapping[str, Any] | None:
+        """As `_claims`, of a token in the usual form; None for one that `_claims` must check."""
+        if len(token) > TOKEN_LENGTH:
+            return None
+        key_of, leeway = self._keys.signing_key, self._leeway
+        return signed_claims(token, key_of, content_type=CONTENT_TYPE, leeway=leeway)
+
+    def _check_claims(self, claims: Mapping[str, Any]) -> None:
         if claims["sub"] != self._account_sid:
             raise Refusal(Code.TOKEN_ISSUER, "The access token is for another account (sub).")
         check_life(claims["exp"], self._leeway)
-        return claims
 
     def _secret_of(self, token: str) -> str:
         """The secret that must have signed the token, chosen by its unverified header and issuer.
@@ -312,9 +337,11 @@ def identity_of(value: object) -> str:
 def text_of(value: object) -> str | None:
     """`value` if it is a string that UTF-8 can encode, else None. JSON escapes can also express
     lone surrogates, which UTF-8 cannot."""
-    if not isinstance(value, str) or any("\ud800" <= c <= "\udfff" for c in value):
+    if not isinstance(value, str):
         return None
-    return value
+    if value.isascii():
+        return value
+    return None if any("\ud800" <= c <= "\udfff" for c in value) else value
 
 
 def mint_token(
