@@ -12,7 +12,7 @@ from syncline_protocol import twilsock
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import Event
 from syncline_protocol.twilsock import HeaderTooLarge, MalformedFrame, Packet, Status
-from syncline_server.auth.authenticator import Principal
+from syncline_server.auth.principal import Principal
 from syncline_server.backend import Backend
 from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.client import Client, CloseCodes
