@@ -13,7 +13,7 @@ from syncline_protocol.objects import SYSTEM, Event, NameAndExpiry, Removed, typ
 from syncline_protocol.sids import object_key
 from syncline_server.observability.metrics import Tally
 
-from .cork import Outlet
+from .cork import Corked
 from .parts import Parts
 
 __all__ = ["Format", "Subscriber", "Topic"]
@@ -91,7 +91,7 @@ class Topic:
     sid: str
     subscribers: set[Subscriber] = field(default_factory=set)
     slow: set[Subscriber] = field(default_factory=set)
-    fast: dict[Format, dict[Subscriber, Outlet]] = field(default_factory=dict)
+    fast: dict[Format, dict[Subscriber, Corked]] = field(default_factory=dict)
     parts: Parts | None = None
     first: int = 0
     revision: int = 0

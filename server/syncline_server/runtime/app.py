@@ -30,6 +30,7 @@ from syncline_server.observability.worker_metrics import WorkerMetrics
 from syncline_server.pubsub.cork import Cork
 from syncline_server.pubsub.delta_bases import DeltaBases
 from syncline_server.pubsub.hub import Hub
+from syncline_server.pubsub.outlets import choose
 from syncline_server.realtime import connection_routes, native, sse, tail, twilsock
 from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.connection_directory import ConnectionDirectory
@@ -106,7 +107,8 @@ def create_app(
         worker: number of this process among the workers, from 0.
         run_dir: directory of the workers' sockets for each other; None for a single process.
     """
-    meters, cork, readiness = Meters(), Cork(), Readiness()
+    meters, readiness = Meters(), Readiness()
+    cork = Cork(choose(settings.direct_writes))
     keyring = Keyring(credentials.api_keys)
     redis = Redis(
         engine,

@@ -19,6 +19,7 @@ from syncline_server.observability.metrics import Limit
 from syncline_server.pubsub.cork import Cork
 from syncline_server.realtime.send_queue import QueueLimits
 
+from .duplicates import Duplicates
 from .handshake import Handshake
 from .message_reader import MessageReader
 from .route import WebSocketRoute
@@ -51,6 +52,8 @@ class Socket(MessageReader):
     cork: ClassVar[Cork]
     handshake: ClassVar[Handshake]
     queue_limits: ClassVar[QueueLimits]
+    duplicates: ClassVar[Duplicates]
+    writer_type: ClassVar[type[SocketWriter]]
 
     writer: SocketWriter
     route: WebSocketRoute
@@ -79,11 +82,18 @@ class Socket(MessageReader):
 
     def abort(self) -> None:
         """End the connection now, without a closing handshake."""
+        self.writer.release_duplicate()
         self._transport.abort()
+
+    def release_duplicate(self) -> None:
+        """Write by the transport alone from here on: descriptors run out."""
+        self.writer.release_duplicate()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self.writer = SocketWriter(self._transport, self.cork, self.queue_limits)
+        self.writer = self.writer_type(
+            self._transport, self.cork, self.queue_limits, self.duplicates.make(self._transport)
+        )
         self._connections.add(self)
         peer = transport.get_extra_info("peername")
         if peer:
@@ -99,10 +109,10 @@ class Socket(MessageReader):
         self.deflates = "Sec-WebSocket-Extensions" in response.headers
         self._parsers = self.auth_parsers[self.deflates]
         # Write the response first: the message handler may send frames when it is made.
-        self._transport.write(response.serialize())
+        self.writer.write(response.serialize())
         if route is None:
             self.state = SocketState.CLOSED
-            return self._transport.close()
+            return self._close_transport()
         self.state = SocketState.OPEN
         self.route = route
         self.writer.tally = route.tally
@@ -145,6 +155,8 @@ class Socket(MessageReader):
         self._connections.discard(self)
         self.state = SocketState.CLOSED
         self.writer.discard()
+        # The kernel sends the end of the stream when the last descriptor is closed.
+        self.writer.release_duplicate()
         self._inbox = None
         self._end_slow_reader_watch()
         if self._handler is not None:
@@ -155,7 +167,7 @@ class Socket(MessageReader):
     def shutdown(self) -> None:
         """Close; uvicorn calls this for the connections that are still open when it stops."""
         if self._handler is None:
-            self._transport.close()
+            self._close_transport()
         else:
             self.close(_SERVICE_RESTART, "the server is shutting down")
 
@@ -186,7 +198,7 @@ class Socket(MessageReader):
         data = b"".join(output)
         if _END not in output:
             if data:
-                self._transport.write(data)
+                self.writer.write(data)
             return
         sent = parser.close_sent
         if sent is not None and sent.code == _TOO_BIG and self._parsers in self.auth_parsers:
@@ -197,21 +209,26 @@ class Socket(MessageReader):
             self.state = SocketState.CLOSED
             self.writer.discard()
             if data:
-                self._transport.write(data)
-            return self._transport.close()
+                self.writer.write(data)
+            return self._close_transport()
         self._close_after(partial(self._end_output, data))
+
+    def _close_transport(self) -> None:
+        # A closing transport discards later writes; those past it would still be sent.
+        self.writer.release_duplicate()
+        self._transport.close()
 
     def _end_output(self, data: bytes) -> None:
         """Send the last bytes, and close this half of the connection."""
         if data:
-            self._transport.write(data)
+            self.writer.write(data)
         if self._transport.can_write_eof():  # TLS cannot close one half
             self._transport.write_eof()
 
     def _ping(self) -> None:
         if self.state is SocketState.OPEN:
             self._heard = False
-            self._transport.write(_PING)
+            self.writer.write(_PING)
             self.timers.call_later(self.settings.ping_timeout, self._check_pong)
 
     def _check_pong(self) -> None:
