@@ -7,6 +7,7 @@ the handshakes at either end of the connection, congestion, and pings.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, cast
 
@@ -24,7 +25,7 @@ from .handshake import Handshake
 from .message_reader import MessageReader
 from .route import WebSocketRoute
 from .slow_reader import SlowReaderWatch
-from .states import Pause, SocketState
+from .states import OPEN, Pause, SocketState
 from .writer import SocketWriter
 
 __all__ = ["Socket"]
@@ -58,7 +59,7 @@ class Socket(MessageReader):
     writer: SocketWriter
     route: WebSocketRoute
 
-    __slots__ = ("_connections", "_heard", "_slow_reader", "peer", "route", "writer")
+    __slots__ = ("_connections", "_heard", "_skip", "_slow_reader", "peer", "route", "writer")
 
     def __init__(self, *, config: Any, server_state: Any, app_state: Any) -> None:
         """uvicorn's arguments; `server_state` has the connections that uvicorn shuts down."""
@@ -67,12 +68,15 @@ class Socket(MessageReader):
         self._connections: set[Any] = server_state.connections
         # True if anything was received since the last ping.
         self._heard = True
+        # As in `WebSocketRoute`; None until the client has authenticated.
+        self._skip: Callable[[bytes], tuple[int, bytes]] | None = None
         # None while the transport's buffer is not full.
         self._slow_reader: SlowReaderWatch | None = None
 
     def allow_full_messages(self) -> None:
         """The client has authenticated: allow messages of the full size."""
         self._parsers = self.message_parsers[self.deflates]
+        self._skip = self.route.skip
 
     def close(self, code: int, reason: str = "") -> None:
         """Send the queued frames, then close; safe to repeat. Later messages are not read."""
@@ -122,6 +126,21 @@ class Socket(MessageReader):
 
     def data_received(self, data: bytes) -> None:
         self._heard = True  # any byte counts as an answer to a ping
+        # Skip only whole messages that begin here: nothing may be left of an earlier one.
+        if (
+            self._skip is not None
+            and self._parser is None
+            and self._oversized is None
+            and not self._header_part
+            and self.state is OPEN
+        ):
+            count, data = self._skip(data)
+            # They count against the rate of frames all the same.
+            self._allowance -= count
+            if self._allowance <= 0:
+                self._check_rate()
+            if not data:
+                return
         self._read(data)
 
     def pause_writing(self) -> None:
