@@ -30,7 +30,7 @@ from syncline_server.observability.worker_metrics import WorkerMetrics
 from syncline_server.pubsub.cork import Cork
 from syncline_server.pubsub.delta_bases import DeltaBases
 from syncline_server.pubsub.hub import Hub
-from syncline_server.pubsub.outlets import choose
+from syncline_server.pubsub.outlets import IN_C, choose
 from syncline_server.realtime import connection_routes, native, sse, tail, twilsock
 from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.connection_directory import ConnectionDirectory
@@ -109,6 +109,8 @@ def create_app(
     """
     meters, readiness = Meters(), Readiness()
     cork = Cork(choose(settings.direct_writes))
+    if settings.direct_writes != "off":
+        meters.direct_writes = "c" if cork.calls is IN_C else "python"
     keyring = Keyring(credentials.api_keys)
     redis = Redis(
         engine,
