@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 from .outlets import Calls, choose
 from .plain_outlets import FRAMES_LIMIT
 
-__all__ = ["FRAMES_LIMIT", "Cork", "Corked"]
+__all__ = ["Cork", "Corked"]
 
 logger = logging.getLogger("syncline.cork")
 
@@ -72,8 +72,16 @@ class Cork:
             # No outlet has a frame that waits, so this one overtakes none. Later frames of the turn
             # are corked.
             self._start_turn()
-            rests = self.calls.send_to_all(outlets, frame)
-            _for_each(rests, lambda pair: pair[0].write(pair[1]))
+            # Not by `_for_each`: a call more for each subscriber would show where all are left.
+            rests = iter(self.calls.send_to_all(outlets, frame))
+            while True:
+                try:
+                    for outlet, rest in rests:
+                        outlet.write(rest)
+                except Exception as error:
+                    _report(error)
+                else:
+                    return
 
     def flush(self, outlet: Corked) -> None:
         """Write the frames that wait for a client now."""

@@ -37,4 +37,4 @@ else:
 
 def choose(direct_writes: str) -> Calls:
     """The implementation for `Settings.direct_writes`."""
-    return IN_C if IN_C is not None and direct_writes == "auto" else IN_PYTHON
+    return IN_PYTHON if IN_C is None or direct_writes == "python" else IN_C

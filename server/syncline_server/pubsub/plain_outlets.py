@@ -16,12 +16,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from .cork import Corked
 
-__all__ = ["Outlet", "cork_all", "flush_all", "send_to_all"]
+__all__ = ["FRAMES_LIMIT", "Outlet", "cork_all", "flush_all", "send_to_all"]
 
 FRAMES_LIMIT = 32
 """Frames that wait for one client, at most; at this number they are written at once."""
@@ -36,10 +36,11 @@ class Outlet:
 
     Attributes:
         transport: of the event loop.
+        write: writes bytes behind all earlier ones; must not block.
         corked: the frames that wait for the end of this turn; None if there are none.
     """
 
-    __slots__ = ("_clear_send", "_duplicate", "corked", "transport")
+    __slots__ = ("_clear_send", "_duplicate", "corked", "transport", "write")
 
     def __init__(self, transport: asyncio.WriteTransport, duplicate: int = -1) -> None:
         """`duplicate`: a descriptor of the transport's socket that this outlet owns; -1 for none.
@@ -51,6 +52,10 @@ class Outlet:
         self._duplicate = None if duplicate < 0 else socket.socket(fileno=duplicate)
         # Sends past the transport; None while that is not allowed.
         self._clear_send: Callable[[bytes, int], int] | None = None
+        # Without a duplicate there is nothing to decide.
+        self.write: Callable[[bytes], None] = (
+            transport.write if self._duplicate is None else self._write_either_way
+        )
 
     @property
     def has_duplicate(self) -> bool:
@@ -62,8 +67,7 @@ class Outlet:
         """True if the next write goes past the transport."""
         return self._clear_send is not None
 
-    def write(self, data: bytes) -> None:
-        """Write bytes behind all earlier ones; must not block."""
+    def _write_either_way(self, data: bytes) -> None:
         if self._clear_send is not None:
             data = self._send(data)
         if data:
@@ -72,6 +76,7 @@ class Outlet:
     def release_duplicate(self) -> None:
         """Close the duplicate: write by the transport alone from here on. Safe to repeat."""
         self._clear_send = None
+        self.write = self.transport.write
         if self._duplicate is not None:
             self._duplicate.close()
             self._duplicate = None
@@ -99,10 +104,19 @@ class Outlet:
 def send_to_all(outlets: dict[Hashable, _O], frame: bytes) -> list[tuple[_O, bytes]]:
     """Send a frame past the transports; returns the outlets that must `write` it, or its rest."""
     left = []
+    size = len(frame)
     for outlet in outlets.values():
-        rest = outlet._send(frame) if isinstance(outlet, Outlet) and outlet._clear_send else frame
-        if rest:
-            left.append((outlet, rest))
+        send = getattr(outlet, "_clear_send", None)
+        if send is None:
+            left.append((outlet, frame))
+            continue
+        try:
+            sent = send(frame, FLAGS)
+        except OSError:
+            sent = 0
+        if sent != size:
+            cast(Any, outlet)._clear_send = None
+            left.append((outlet, frame[sent:]))
     return left
 
 

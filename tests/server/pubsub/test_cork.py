@@ -5,7 +5,8 @@ import logging
 
 import pytest
 
-from syncline_server.pubsub.cork import FRAMES_LIMIT, Cork, Corked
+from syncline_server.pubsub.cork import Cork, Corked
+from syncline_server.pubsub.plain_outlets import FRAMES_LIMIT
 
 
 class Client:
