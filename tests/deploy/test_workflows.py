@@ -21,7 +21,7 @@ WRITES = {
     "id-token": {"build", "wheels", "pypi", "npm", "image"},
     "attestations": {"build", "wheels", "image"},
     "packages": {"image", "chart"},
-    "contents": {"notes"},
+    "contents": {"docs", "notes"},
 }
 
 

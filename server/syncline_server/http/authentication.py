@@ -16,6 +16,9 @@ __all__ = ["authenticate", "require_account", "require_owner"]
 _SAFE = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing. CORS keeps foreign pages from reading their replies."""
 
+_FOREIGN = ("cross-site", "same-site")
+"""Values of `Sec-Fetch-Site` (Fetch Metadata) for pages of other origins."""
+
 
 async def authenticate(backend: Backend, request: Request) -> Principal:
     """The caller that the `Authorization` header authenticates.
@@ -34,7 +37,7 @@ async def authenticate(backend: Backend, request: Request) -> Principal:
     except Refusal:
         backend.failed_logins.record_failure(address)
         raise
-    backend.failed_logins.record_success(authorization)
+    backend.failed_logins.record_success(address, authorization)
     if request.method not in _SAFE:
         _check_page(backend, request)
     return caller
@@ -79,11 +82,11 @@ def _check_page(backend: Backend, request: Request) -> None:
     """Refuse foreign pages: once its user has typed a Basic login, a browser sends it with the
     forms of every page."""
     origins = request.headers.getlist("origin")
-    if not origins:
-        return  # not a browser
     settings = backend.settings
     trusted = Origins([each for each in settings.origins if each != "*"], settings.public_url)
-    if not trusted.admit(origins, request.headers.get("host", "")):
+    # Without `Origin` it is no browser, or a page whose privacy software removes the header.
+    is_foreign = not origins and request.headers.get("sec-fetch-site", "none") in _FOREIGN
+    if is_foreign or not trusted.admit(origins, request.headers.get("host", "")):
         raise Refusal(
             Code.FORBIDDEN,
             "Pages of this origin must not write with Basic credentials; add the origin to "

@@ -233,6 +233,8 @@ def create_app(
         exception_handlers=rest.exception_handlers,
         lifespan=lifespan,
     )
+    # Starlette's redirect to the path with a slash would take its host from the request.
+    http.router.redirect_slashes = False
     websockets = {
         native.PATH: native.websocket_route(backend, connections),
         twilsock.PATH: twilsock.websocket_route(backend, connections, admission),

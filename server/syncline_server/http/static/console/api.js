@@ -17,8 +17,12 @@ export class ApiError extends Error {
   }
 }
 
+/** Milliseconds that a login lasts in a page. */
+const SESSION = 12 * 3_600_000;
+
 export class Api {
   #authorization;
+  #endsAt = Date.now() + SESSION;
   /** Called when the login is no longer accepted. */
   onRefused = () => {};
 
@@ -35,6 +39,11 @@ export class Api {
   /** True for the account's own login: only it manages API keys. */
   get isOwner() {
     return this.user.startsWith("AC");
+  }
+
+  /** True once the login has lasted as long as it may. */
+  get isOver() {
+    return Date.now() >= this.#endsAt;
   }
 
   /**
@@ -103,6 +112,10 @@ export class Api {
    * @param {{ headers: Record<string, string>, body?: string, signal?: AbortSignal }} options
    */
   async #send(method, path, { headers, body, signal }) {
+    if (this.isOver) {
+      this.onRefused();
+      throw new ApiError("The session has ended. Log in again.", { status: 401 });
+    }
     let reply;
     try {
       reply = await fetch(path, {

@@ -15,6 +15,9 @@ const session = /** @type {HTMLElement} */ (document.getElementById("session"));
 let api = null;
 let shown = new AbortController();
 
+/** Milliseconds between two looks at whether the session is over. */
+const CHECK_INTERVAL = 10_000;
+
 /** End what the view does in the background, and show another one. */
 async function show() {
   shown.abort();
@@ -41,6 +44,7 @@ async function show() {
 
 function showLogin() {
   document.title = "Log in · Syncline console";
+  for (const open of document.querySelectorAll("dialog")) open.close();
   navigation.hidden = session.hidden = true;
   fill(main, loginForm(logIn));
 }
@@ -72,6 +76,15 @@ function messageOf(error) {
   return error instanceof Error ? error.message : String(error);
 }
 
+function endSessionInTime() {
+  if (api?.isOver) logOut("The session has ended. Log in again.");
+}
+
+setInterval(endSessionInTime, CHECK_INTERVAL);
+// Timers stand still while a laptop sleeps.
+document.addEventListener("visibilitychange", endSessionInTime);
+// The browser may keep a page that is left, and show it again as it was.
+addEventListener("pagehide", () => logOut("Logged out, because the page was left."));
 addEventListener("hashchange", () => {
   if (location.hash !== "#main") show();
 });
