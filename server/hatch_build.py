@@ -72,7 +72,8 @@ class ServerFiles(BuildHookInterface[Any]):
         if wanted == "off" or not _has_stable_abi():
             return None
         built = directory / f"{EXTENSION.stem}.abi3.so"
-        command = [*_compiler(), str(Path(self.root) / EXTENSION), "-o", str(built)]
+        made = built.with_suffix(f".{os.getpid()}")
+        command = [*_compiler(), str(Path(self.root) / EXTENSION), "-o", str(made)]
         try:
             subprocess.run(command, check=True, capture_output=True, text=True)
         except (OSError, subprocess.CalledProcessError) as error:
@@ -81,7 +82,8 @@ class ServerFiles(BuildHookInterface[Any]):
             reason = getattr(error, "stderr", None) or str(error)
             self.app.display_warning(f"The C extension is left out, Python serves: {reason}")
             return None
-        return built
+        # Not in place: a server may run with the file.
+        return made.replace(built)
 
 
 def _has_stable_abi() -> bool:

@@ -208,12 +208,16 @@ static PyObject *send_to_all(PyObject *Py_UNUSED(module), PyObject *arguments) {
     PyObject *left = PyList_New(0);
     if (left == NULL)
         return NULL;
-    /* No Python code runs in here, so `outlets` cannot change. */
-    for (Py_ssize_t at = 0; PyDict_Next(outlets, &at, &key, &each);)
-        if (send_or_leave(each, frame, left) < 0) {
+    /* No Python code of ours runs in here, so `outlets` cannot change. */
+    for (Py_ssize_t at = 0; PyDict_Next(outlets, &at, &key, &each);) {
+        Py_INCREF(each); /* an allocation may start the collector, and so a finalizer */
+        int result = send_or_leave(each, frame, left);
+        Py_DECREF(each);
+        if (result < 0) {
             Py_DECREF(left);
             return NULL;
         }
+    }
     return left;
 }
 
@@ -242,8 +246,12 @@ static PyObject *cork_all(PyObject *Py_UNUSED(module), PyObject *arguments) {
     if (left == NULL)
         return NULL;
     for (Py_ssize_t at = 0; PyDict_Next(outlets, &at, &key, &each);) {
+        Py_INCREF(each);
         int added = is_outlet(each) ? cork((Outlet *)each, frame, waiting) : 0;
-        if (added < 0 || (added == 0 && PyList_Append(left, each) < 0)) {
+        if (added == 0 && PyList_Append(left, each) < 0)
+            added = -1;
+        Py_DECREF(each);
+        if (added < 0) {
             Py_DECREF(left);
             return NULL;
         }
