@@ -46,6 +46,10 @@ class OpenFiles:
         self._lines = FixedWindow(1, REPORT_INTERVAL)
         self._left_out = 0
 
+    def has_room(self, number: int) -> bool:
+        """False if a connection with this file descriptor must be refused; -1 if it is unknown."""
+        return number < self._room
+
     def are_exhausted(self, number: int, peer: str, connections: set[Any]) -> bool:
         """True if a connection with this file descriptor must be refused; counts and logs that.
 
@@ -54,7 +58,7 @@ class OpenFiles:
             peer: the client's address, for the log.
             connections: all of the process.
         """
-        if number < self._room or self._free_files(connections):
+        if self.has_room(number) or self._free_files(connections):
             return False
         self._meters.refused_for_files += 1
         if not self._lines.admit():
