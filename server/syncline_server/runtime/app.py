@@ -234,12 +234,16 @@ def create_app(
 
     http = Starlette(
         routes=[
-            *sse.routes(backend, connections, admission, timers),
-            *tail.routes(backend, connections, admission),
-            *connection_routes.routes(backend, directory),
+            rest.RouteTable(
+                [
+                    *sse.routes(backend, connections, admission, timers),
+                    *tail.routes(backend, connections, admission),
+                    *connection_routes.routes(backend, directory),
+                    *rest.routes(backend, worker_metrics, api_keys),
+                ]
+            ),
             *availability.routes(native.PATH, admission),
             *twilsock.routes(backend),
-            *rest.routes(backend, worker_metrics, api_keys),
             *console_login.routes(backend, login),
             *test_clock.routes(backend, sweeper.run_again),
             *web.routes(credentials, settings),
