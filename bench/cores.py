@@ -51,7 +51,8 @@ class Workers(Native):
     """A server with `count` processes."""
 
     def __init__(self, count: int) -> None:
-        self.options = (f"--workers={count}",)
+        # A busy machine may take its time with the last of many clients that come together.
+        self.options = (f"--workers={count}", "--auth-timeout=60")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,13 +17,14 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar
 
 from bench.harness.bench import Bench
 from bench.harness.ending import end_on_sigterm
+from bench.harness.load import LoadError
 from bench.harness.results import circumstances
 from bench.harness.rounds import print_line
 from bench.scaling.fleet import Fleet, Herd, Settings
@@ -79,33 +80,32 @@ def simulate(kind: str, fleet: Fleet, seed: int) -> list[Herd]:
 
 
 def compare(
-    loads: Sequence[tuple[Traffic, int]], measured: Sequence[Measured], coefficients: Coefficients
-) -> list[dict[str, Any]]:
+    traffic: Traffic, workers: int, measured: Measured, coefficients: Coefficients
+) -> dict[str, Any]:
     """What was measured beside what the model says, and the quotients."""
-    rows = []
-    for (traffic, workers), found in zip(loads, measured, strict=True):
-        at_rest = Traffic(**{**asdict(traffic), "reconnects": 0})
-        cost = cost_of(at_rest, coefficients, processes=workers)
-        # The kernel's memory is not the process's; Redis' own share counts as one shard has all.
-        sockets = traffic.connections * coefficients.kernel_bytes
-        said = {
-            SERVER: cost.server,
-            REDIS: cost.redis + cost.redis_each + cost.redis_home,
-            MEMORY: (cost.server_bytes - sockets) / 1e6,
-        }
-        seen = {SERVER: found.server, REDIS: found.redis, MEMORY: found.server_bytes / 1e6}
-        rows.append(
-            {
-                "connections": traffic.connections,
-                "workers": workers,
-                "events per second": traffic.events,
-                "deliveries per second": traffic.deliveries,
-                "model": said,
-                "measured": seen,
-                "ratio": {name: said[name] / seen[name] for name in said},
-            }
-        )
-    return rows
+    at_rest = replace(traffic, reconnects=0)
+    cost = cost_of(at_rest, coefficients, processes=workers)
+    # The kernel's memory is not the process's; Redis' own share counts as one shard has all.
+    sockets = traffic.connections * coefficients.kernel_bytes
+    said = {
+        SERVER: cost.server,
+        REDIS: cost.redis + cost.redis_each + cost.redis_home,
+        MEMORY: (cost.server_bytes - sockets) / 1e6,
+    }
+    seen = {
+        SERVER: measured.server,
+        REDIS: measured.redis,
+        MEMORY: measured.server_bytes / 1e6,
+    }
+    return {
+        "connections": traffic.connections,
+        "workers": workers,
+        "events per second": traffic.events,
+        "deliveries per second": traffic.deliveries,
+        "model": said,
+        "measured": seen,
+        "ratio": {name: said[name] / seen[name] for name in said},
+    }
 
 
 def _measure(given: argparse.Namespace) -> int:
@@ -119,16 +119,22 @@ def _measure(given: argparse.Namespace) -> int:
     if not given.validate:
         return 0
     loads = [load for load in LOADS if load[0].connections <= given.most]
-    measured = []
+    rows: list[dict[str, Any]] = []
     for traffic, workers in loads:
         print_line(f"{traffic.connections:,} connections")
-        measured.append(observe(traffic, workers, given.appendfsync, given.seconds))
-    rows = compare(loads, measured, coefficients)
+        try:
+            measured = observe(traffic, workers, given.appendfsync, given.seconds)
+        except (LoadError, RuntimeError) as error:
+            print_line(f"  failed: {error}")
+        else:
+            rows.append(compare(traffic, workers, measured, coefficients))
+    if not rows:
+        return 1
     print(_comparison(rows))
     worst = max(abs(ratio - 1) for row in rows for ratio in row["ratio"].values())
     print(f"\nWorst difference: {worst:.0%}; allowed: {given.tolerance:.0%}.")
     _save(given.output, "scale", {**body, "loads": rows, "worst": worst})
-    return 0 if worst <= given.tolerance else 1
+    return 0 if worst <= given.tolerance and len(rows) == len(loads) else 1
 
 
 def _lines(traffic: Traffic, found: Plan) -> str:

@@ -50,18 +50,15 @@ class Measured:
     server_bytes: float
 
 
-class _Clients:
-    """Load clients that share the subscribers of a site, so that none has too many."""
-
-    def __init__(self, stack: ExitStack, site: Site, subscribers: int, each: int) -> None:
-        lines = Native().subscriber(site)
-        self.seconds = 0.0
-        for number, first in enumerate(range(0, subscribers, CLIENTS_A_PROCESS)):
-            count = min(CLIENTS_A_PROCESS, subscribers - first)
-            script = group("subscribers", count, site, lines, each)
-            options: dict[str, int] = {"connecting": CONNECTING, "first_address": 4 + number}
-            load = stack.enter_context(Load(site.directory, script, **options))
-            self.seconds += load.ready["seconds"]
+def _connect(stack: ExitStack, site: Site, subscribers: int, each: int) -> None:
+    """Let load clients share the subscribers of a site, so that none has too many."""
+    for number, first in enumerate(range(0, subscribers, CLIENTS_A_PROCESS)):
+        count = min(CLIENTS_A_PROCESS, subscribers - first)
+        # Tokens of their own: no server has verified them before.
+        lines = Native().arrivals(site, count)
+        script = group("subscribers", count, site, lines, each)
+        options: dict[str, int] = {"connecting": CONNECTING, "first_address": 4 + number}
+        stack.enter_context(Load(site.directory, script, **options))
 
 
 def calibrate(appendfsync: str) -> Coefficients:
@@ -100,7 +97,7 @@ def observe(traffic: Traffic, workers: int, appendfsync: str, seconds: float) ->
     """Put the traffic on this machine, without reconnects and broadcasts, and measure it."""
     documents = round(traffic.objects)
     with running(workers, documents, appendfsync) as (site, spending), ExitStack() as stack:
-        _Clients(stack, site, traffic.connections, round(traffic.open_objects))
+        _connect(stack, site, traffic.connections, round(traffic.open_objects))
         writers = group("writers", 10, site, Native().writer(site), max(1, documents // 10))
         with Load(site.directory, writers) as load:
             rate = max(1, round(traffic.events))
@@ -125,7 +122,7 @@ def _arrivals(
         nothing, idle = spending.memory(), _per_second(spending)
         with ExitStack() as stack:
             count = CALIBRATED_CONNECTIONS
-            one = _coming(spending, partial(_Clients, stack, site, count, 1), count)
+            one = _coming(spending, partial(_connect, stack, site, count, 1), count)
             single = spending.memory()
             resting = _per_second(spending)
         rest = max(0.0, (resting - idle) / count)
@@ -134,7 +131,7 @@ def _arrivals(
         base = spending.memory()
         with ExitStack() as stack:
             count = CALIBRATED_CONNECTIONS // 4
-            many = _coming(spending, partial(_Clients, stack, site, count, 1 + FURTHER), count)
+            many = _coming(spending, partial(_connect, stack, site, count, 1 + FURTHER), count)
             full = spending.memory()
     connection_bytes = (single - nothing) / CALIBRATED_CONNECTIONS
     opening_bytes = ((full - base) / count - connection_bytes) / FURTHER
@@ -186,7 +183,7 @@ def _written(site: Site, spending: Spending, readers: int) -> tuple[float, float
     target = Native()
     with ExitStack() as stack:
         if readers:
-            _Clients(stack, site, DOCUMENTS * readers, 1)
+            _connect(stack, site, DOCUMENTS * readers, 1)
         script = group("writers", 10, site, target.writer(site), DOCUMENTS // 10)
         load = stack.enter_context(Load(site.directory, script))
         load.publish("rate", RATE, 1.0)
