@@ -26,6 +26,7 @@ from typing import Any
 
 from bench.harness.bench import Bench
 from bench.harness.cluster import running_cluster
+from bench.harness.ending import end_on_sigterm
 from bench.harness.fit import line
 from bench.harness.load import Load, LoadError, group
 from bench.harness.processes import Process, free_ports
@@ -55,10 +56,11 @@ class Workers(Native):
 
 @dataclass(frozen=True, kw_only=True)
 class Spending:
-    """Processor time of a server and of the shards of its Redis."""
+    """Processor time of a server and of the shards of its Redis, and the server's memory."""
 
     server: Callable[[], float]
     shards: Callable[[], list[float]]
+    memory: Callable[[], int]
 
     def of(self, run: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], float, list[float]]:
         """What a run counts, and what it costs the server and each shard, in microseconds."""
@@ -83,7 +85,7 @@ def running(
             try:
                 target.prepare(site)
                 cpu = partial(_all_cpu, processes)
-                yield site, Spending(server=process.cpu, shards=cpu)
+                yield site, Spending(server=process.cpu, shards=cpu, memory=process.memory)
             finally:
                 process.stop()
 
@@ -231,6 +233,7 @@ def show(name: str, found: Mapping[str, Any]) -> str:
 
 def main() -> int:
     """Measure the chosen parts; return the exit status."""
+    end_on_sigterm()
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one round of two seconds")
     parser.add_argument("--only", action="append", choices=PARTS)

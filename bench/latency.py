@@ -24,6 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.harness.bench import Bench
+from bench.harness.ending import end_on_sigterm
 from bench.harness.load import LoadError, group
 from bench.harness.results import circumstances
 from bench.harness.rivals import find_peers
@@ -40,6 +41,10 @@ SLOWEST = 0.01
 """Share of the deliveries that count as the tail."""
 
 TOTAL = "all"
+EARLIER = "Redis: disk, for an earlier commit"
+NEARBY = 2_000_000_000
+"""Nanoseconds around an event in which its waits for the disk are."""
+
 Stages = dict[str, float]
 """Microseconds of each stage of one delivery, in the order of the way."""
 
@@ -66,44 +71,79 @@ def stages_of(
     sent: int, traces: Traces, syncs: Sequence[Record], *, is_waited_for: bool
 ) -> Iterator[Stages]:
     """The stages of each delivery of an event; nothing if one of its records is missing."""
-    passage = _passage(sent, traces.redis.get(sent, []), syncs, is_waited_for=is_waited_for)
-    receipts = [each.ended for each in traces.load.get(sent, []) if each.kind is Kind.READ]
+    redis = traces.redis.get(sent, [])
+    passage = _passage(sent, redis, syncs, is_waited_for=is_waited_for)
     if passage is None:
         return
-    server = traces.server.get(sent, [])
-    before = [("writer → server → Redis", passage.asked - sent)]
-    after = passage.published
-    hop: list[tuple[str, int]] = []
-    if server:
-        reads = [each for each in server if each.kind is Kind.READ]
-        writes = [each for each in server if each.kind is Kind.WRITE]
-        heard = next((each for each in reads if each.ended >= passage.published), None)
-        command = next((each for each in writes if each.began < passage.asked), None)
-        if heard is None or command is None:
-            return
-        first = next((each for each in writes if each.began >= heard.ended), None)
-        # A request that came in two reads is not seen in either.
-        if first is None or reads[0].ended > command.began:
-            return
-        before = [
-            ("writer → server", reads[0].ended - sent),
-            ("server: request to command", command.began - reads[0].ended),
-            ("server → Redis", passage.asked - command.began),
-        ]
-        hop = [
-            ("pub/sub: Redis → server", heard.ended - passage.published),
-            ("server: event to first write", first.began - heard.ended),
-        ]
-        after = first.began
-    redis = [
-        ("Redis: script", (passage.written or passage.kept) - passage.asked),
-        ("Redis: file and disk", passage.kept - (passage.written or passage.kept)),
+    waits = syncs if is_waited_for else []
+    way = _way(passage, traces.server.get(sent, []), waits)
+    if way is None:
+        return
+    written = passage.kept if passage.written is None else passage.written
+    inside = [
+        ("Redis: script", written - passage.asked),
+        ("Redis: file and disk", passage.kept - written),
         ("Redis: to its answers", passage.published - passage.kept),
     ]
-    last = "first write → reader" if server else "Redis → server → reader"
-    for receipt in receipts:
-        steps = [*before, *redis, *hop, (last, receipt - after), (TOTAL, receipt - sent)]
+    for receipt in (each.ended for each in traces.load.get(sent, []) if each.kind is Kind.READ):
+        last = [(way.last, receipt - way.left), (TOTAL, receipt - sent)]
+        steps = [*way.there, *inside, *way.back, *last]
         yield {name: nanoseconds / 1000 for name, nanoseconds in steps}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Way:
+    """An event's way to Redis and back.
+
+    Attributes:
+        left: when it left the last process that is traced before its reader.
+        last: the stage from then on.
+    """
+
+    there: Sequence[tuple[str, int]]
+    back: Sequence[tuple[str, int]]
+    left: int
+    last: str
+
+
+def _way(passage: Passage, server: Sequence[Record], waits: Sequence[Record]) -> _Way | None:
+    if not server:
+        blocked = _overlap(passage.sent, passage.asked, waits)
+        arrival = passage.asked - passage.sent - blocked
+        return _Way(
+            there=[("writer → server → Redis", arrival), (EARLIER, blocked)],
+            back=[],
+            left=passage.published,
+            last="Redis → server → reader",
+        )
+    reads = [each for each in server if each.kind is Kind.READ]
+    writes = [each for each in server if each.kind is Kind.WRITE]
+    command = next((each for each in writes if each.began < passage.asked), None)
+    event = next((each for each in reads if each.ended >= passage.published), None)
+    first = next((each for each in writes if event and each.began >= event.ended), None)
+    # A request that came in two reads is not seen in either.
+    if command is None or event is None or first is None or reads[0].ended > command.began:
+        return None
+    blocked = _overlap(command.began, passage.asked, waits)
+    return _Way(
+        there=[
+            ("writer → server", reads[0].ended - passage.sent),
+            ("server: request to command", command.began - reads[0].ended),
+            ("server → Redis", passage.asked - command.began - blocked),
+            (EARLIER, blocked),
+        ],
+        back=[
+            ("pub/sub: Redis → server", event.ended - passage.published),
+            ("server: event to first write", first.began - event.ended),
+        ],
+        left=first.began,
+        last="first write → reader",
+    )
+
+
+def _overlap(first: int, last: int, syncs: Sequence[Record]) -> int:
+    """Nanoseconds of a time in which Redis waited for the disk."""
+    return sum(max(0, min(last, each.ended) - max(first, each.began)) for each in syncs)
 
 
 def _passage(
@@ -169,7 +209,7 @@ def measure(target: Target, appendfsync: str, given: argparse.Namespace) -> dict
             traces = read_traces(directory)
             waited_for = appendfsync == "always"
             for sent in sorted(traces.load)[RATE:]:
-                nearby = _between(traces.syncs, sent, sent + 2_000_000_000)
+                nearby = _between(traces.syncs, sent - NEARBY, sent + NEARBY)
                 deliveries += stages_of(sent, traces, nearby, is_waited_for=waited_for)
             syncs += [(each.ended - each.began) / 1000 for each in traces.syncs]
     if not deliveries:
@@ -223,6 +263,7 @@ def show(name: str, figures: Mapping[str, Any]) -> str:
 
 def main() -> int:
     """Trace all targets; return the exit status."""
+    end_on_sigterm()
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--rounds", type=int, default=3)

@@ -21,6 +21,7 @@ enum {
 };
 
 struct observer observer;
+unsigned first_address;
 
 static const char *const STATES[] = {
     [CONNECTING] = "connecting",
@@ -88,7 +89,7 @@ void connection_open(struct connection *connection, int poll, unsigned ordinal) 
     /* One address has not ports enough for all. */
     setsockopt(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     struct sockaddr_in own = {.sin_family = AF_INET};
-    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + ordinal / PORTS_PER_ADDRESS);
+    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + first_address + ordinal / PORTS_PER_ADDRESS);
     if (bind(descriptor, (struct sockaddr *)&own, sizeof own) < 0)
         fail("bind: %m");
     const struct sockaddr_in *address = &connection->group->address;

@@ -169,6 +169,28 @@ def integer(text: str) -> int | float:
 
 
 def _parse(text: str) -> Any:
+    value = _canonical(text)
+    return _parse_carefully(text) if value is None else value
+
+
+def _canonical(text: str) -> dict[str, Any] | None:
+    """The object in a text as orjson itself writes it, as clients mostly send it; else None.
+
+    orjson takes a fraction of the time, but drops repeated keys and changes some numbers. Where it
+    writes the same text again, it has done neither.
+    """
+    try:
+        value = orjson.loads(text)
+        is_same = orjson.dumps(value) == text.encode()
+    except (ValueError, TypeError):
+        # No JSON, or nested too deeply: whether that is acceptable is decided below.
+        return None
+    if not is_same or not isinstance(value, dict) or _deeper_than(text, TEXT_DEPTH_LIMIT):
+        return None
+    return value
+
+
+def _parse_carefully(text: str) -> Any:
     # `parse_int` would double the time to parse an array of integers, and few texts need it.
     is_plain = _LONG_INTEGER.search(text) is None
     value = _parse_compact(text) if is_plain else None

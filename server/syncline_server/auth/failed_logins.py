@@ -13,6 +13,7 @@ import ipaddress
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.observability.metrics import Limit
@@ -84,6 +85,7 @@ def _digest(address: str, authorization: str) -> bytes:
     return hashlib.sha256(f"{_network(address)} {authorization}".encode()).digest()
 
 
+@lru_cache(maxsize=1024)
 def _network(address: str) -> str:
     """What an address counts as: itself, or of IPv6 its network, as one client may have all of
     its addresses."""

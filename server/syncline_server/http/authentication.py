@@ -11,7 +11,17 @@ from syncline_server.auth.origins import Origins
 from syncline_server.backend import Backend
 from syncline_server.observability.logs import about
 
-__all__ = ["authenticate", "require_account", "require_owner"]
+__all__ = [
+    "CONSOLE",
+    "address_of",
+    "authenticate",
+    "check_page",
+    "require_account",
+    "require_owner",
+]
+
+CONSOLE = "Syncline-Console"
+"""Header of the console's requests, so that the audit log shows what it changes."""
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing. CORS keeps foreign pages from reading their replies."""
@@ -30,7 +40,7 @@ async def authenticate(backend: Backend, request: Request) -> Principal:
     authorization = request.headers.get("authorization") or ""
     if authorization[:6].lower() != "basic ":
         return await backend.authenticator.authenticate(authorization)
-    address = "" if request.client is None else request.client.host
+    address = address_of(request)
     backend.failed_logins.check(address, authorization)
     try:
         caller = await backend.authenticator.authenticate(authorization)
@@ -39,8 +49,17 @@ async def authenticate(backend: Backend, request: Request) -> Principal:
         raise
     backend.failed_logins.record_success(address, authorization)
     if request.method not in _SAFE:
-        _check_page(backend, request)
+        check_page(backend, request)
+    if caller.person is not None or CONSOLE in request.headers:
+        about(via="console", person=caller.person)
+        # What it changes gets an audit line (`middleware.console_changes`).
+        request.scope["state"][CONSOLE] = True
     return caller
+
+
+def address_of(request: Request) -> str:
+    """The address that failed logins are counted for."""
+    return "" if request.client is None else request.client.host
 
 
 async def require_account(backend: Backend, request: Request) -> Principal:
@@ -78,9 +97,13 @@ async def require_owner(backend: Backend, request: Request) -> Principal:
     return caller
 
 
-def _check_page(backend: Backend, request: Request) -> None:
+def check_page(backend: Backend, request: Request) -> None:
     """Refuse foreign pages: once its user has typed a Basic login, a browser sends it with the
-    forms of every page."""
+    forms of every page.
+
+    Raises:
+        Refusal: `FORBIDDEN`.
+    """
     origins = request.headers.getlist("origin")
     settings = backend.settings
     trusted = Origins([each for each in settings.origins if each != "*"], settings.public_url)

@@ -110,6 +110,12 @@ class Headers(Generic[StateT]):
             raise absent(self.type, address)
         return state
 
+    async def get_in_turn(
+        self, access: Access, address: str, client: Client | None
+    ) -> tuple[StateT, bool]:
+        """As `get`: there are no turns."""
+        return await self.get(access, address), False
+
     async def page(
         self, access: Access, size: int, token: str | None, *, prefix: str = ""
     ) -> Page[StateT]:

@@ -57,7 +57,7 @@ export async function objectView({ api, main, parameters: [serviceSid, plural, s
 
   async function remove() {
     const isMeant = await confirm(
-      `Delete the ${type.name}`, "Everybody who has it open is told that it is gone.",
+      `Delete the ${type.name}`, "Everybody who has it open is notified that it is gone.",
       { word: typeable(object.unique_name ?? "", object.sid), action: `Delete the ${type.name}` },
     );
     if (!isMeant) return;
