@@ -192,7 +192,11 @@ def _canonical(text: str) -> dict[str, Any] | None:
 
 def _parse_carefully(text: str) -> Any:
     # `parse_int` would double the time to parse an array of integers, and few texts need it.
-    decoder = _CAREFUL_DECODER if _LONG_INTEGER.search(text) else _DECODER
+    is_plain = _LONG_INTEGER.search(text) is None
+    value = _parse_compact(text) if is_plain else None
+    if value is not None:
+        return value
+    decoder = _DECODER if is_plain else _CAREFUL_DECODER
     try:
         value = decoder.decode(text)
     except _Constant as error:
@@ -201,6 +205,20 @@ def _parse_carefully(text: str) -> Any:
     if _deeper_than(text, TEXT_DEPTH_LIMIT):
         raise _Unacceptable(_too_deep(text))
     return value
+
+
+def _parse_compact(text: str) -> Any:
+    """The value of a text that is exactly as an encoder writes it, as most clients' are; None if it
+    is not, and needs `_DECODER`.
+
+    orjson takes texts that are not acceptable here: then its own text of the value is another one.
+    """
+    try:
+        value = orjson.loads(text)
+        is_same = orjson.dumps(value) == text.encode()
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError, UnicodeEncodeError):
+        return None
+    return None if not is_same or _deeper_than(text, TEXT_DEPTH_LIMIT) else value
 
 
 def _unacceptable(field: str, reason: str) -> Refusal:

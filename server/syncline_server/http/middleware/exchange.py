@@ -25,6 +25,8 @@ from syncline_server.observability.audit import Audit
 from syncline_server.observability.logs import about
 from syncline_server.observability.metrics import Limit, Meters
 
+from .console_changes import audit_change
+
 __all__ = [
     "ALWAYS_ANSWERED",
     "REQUEST_ID",
@@ -116,6 +118,8 @@ class RequestLimit:
             nonlocal under_way
             self._meters.requests -= under_way
             under_way = 0
+            if message["type"] == "http.response.start":
+                audit_change(self._audit, scope, message["status"])
             await send(message)
 
         try:
