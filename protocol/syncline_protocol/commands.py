@@ -94,13 +94,14 @@ class Get(Command):
     """Read the newest state.
 
     Attributes:
-        in_turn: True to read it once the client can write without a rival.
+        turn: True to read it once the client can write without a rival; False to end the client's
+            turn, because it has nothing to write.
     """
 
     verb = "get"
     address: str
     _: KW_ONLY
-    in_turn: bool = False
+    turn: bool | None = None
     key: str = field(init=False, repr=False, compare=False)
 
 

@@ -210,10 +210,12 @@ class Document(DocumentCallbacks[T], Shown, Generic[T]):
         async def attempt() -> T:
             nonlocal is_first
             # A refused try has brought the newest state, and the turn with it.
-            asks, is_first = is_first and contention.is_likely, False
-            newest = await self._read_in_turn() if asks else self._subscription.current
+            has_turn, asks, is_first = not is_first, is_first and contention.is_likely, False
+            newest = await self._read(turn=True) if asks else self._subscription.current
             json = await compute(newest.json)
             if json is None:
+                if asks or has_turn:
+                    await self._read(turn=False)  # others wait for the end of this turn
                 return self.data
             # `if_match` is the revision that was read. `current` may have changed meanwhile.
             try:
@@ -357,19 +359,21 @@ class Document(DocumentCallbacks[T], Shown, Generic[T]):
     def _take_removal(self, ok: JsonObject) -> None:
         self._subscription.wrote_removal()
 
-    async def _read(self, **members: Any) -> Snapshot:
+    async def _read(self, turn: bool | None = None) -> Snapshot:
+        """Read the newest state.
+
+        `turn`: True for once no other writer can be first; False to let another one be.
+        """
+        members: JsonObject = {} if turn is None else {"turn": turn}
+
         def take(ok: JsonObject) -> Snapshot:
-            if members:
+            if turn is not None:
                 self._subscription.contention.record(ok.get("turn") is True)
             snapshot = Snapshot.parse(ok["document"], self._subscription.current)
             self._subscription.adopt(snapshot)
             return snapshot
 
         return await self._objects.request("get", take, document=self.sid, **members)
-
-    async def _read_in_turn(self) -> Snapshot:
-        """Read the newest state once no other writer can be first."""
-        return await self._read(turn=True)
 
     def _check_open(self) -> None:
         self._objects.check_loop()

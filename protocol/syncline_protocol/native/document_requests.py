@@ -21,7 +21,8 @@ def _open(members: Members) -> Open:
 
 
 def _get(members: Members) -> Get:
-    return Get(members.address(), in_turn=members.given.get("turn") is True)
+    turn = members.given.get("turn")
+    return Get(members.address(), turn=turn if isinstance(turn, bool) else None)
 
 
 def _set(members: Members) -> Set:

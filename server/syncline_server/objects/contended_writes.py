@@ -71,7 +71,7 @@ def turn_key(access: Access, command: Write | Get) -> TurnKey:
 
 def may_wait(command: Command) -> TypeGuard[Write | Get]:
     """True if the command may wait for its client's turn."""
-    return isinstance(command, Write) or (isinstance(command, Get) and command.in_turn)
+    return isinstance(command, Write) or (isinstance(command, Get) and command.turn is True)
 
 
 class ContendedWrites:

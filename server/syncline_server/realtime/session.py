@@ -277,11 +277,13 @@ class Session:
             case Open():
                 return await open_object(self._backend, self._subscriptions, command)
             case Get():
-                if not command.in_turn:
-                    return Fetched(await operations.get(self.access, command.address))
-                return Fetched(
-                    *await operations.get_in_turn(self.access, command.address, self._client)
-                )
+                if command.turn:
+                    return Fetched(
+                        *await operations.get_in_turn(self.access, command.address, self._client)
+                    )
+                if command.turn is False:
+                    self._backend.turns.give_up(turn_key(self.access, command), self._client)
+                return Fetched(await operations.get(self.access, command.address))
             case Unsubscribe():
                 if subscription := self._subscriptions.index.find(command.key):
                     self._subscriptions.end(subscription)

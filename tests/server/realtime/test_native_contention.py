@@ -171,3 +171,19 @@ async def test_a_request_behind_it_does_not_wait_for_a_turn(
         ]
         first, second = [await client.reply(request) for request in asked]
         assert "turn" not in first["ok"] and "ok" in second
+
+
+async def test_who_has_nothing_to_write_ends_its_turn(patient_server: RunningServer) -> None:
+    """More often than turns may be left unused: whoever ends them goes on to get turns."""
+    name = unique("doc")
+    async with native_socket(patient_server) as idle, losers(patient_server, name) as sockets:
+        await idle.ok("open", document=name)
+        for _ in range(5):
+            newest = await sockets[0].document("get", document=name)
+            asked = [
+                (socket, await socket.send("get", document=name, turn=True))
+                for socket in (*sockets[1:], idle)
+            ]
+            for socket, request in asked:
+                assert (await socket.reply(request))["ok"]["document"] == newest
+                await socket.ok("get", document=name, turn=False)

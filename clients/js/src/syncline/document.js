@@ -103,17 +103,22 @@ export class SyncDocument extends Handle {
   async mutate(mutator, { ttl } = {}) {
     this.checkOpen();
     const { contention } = this.subscription;
+    let hasTurn = false;
     return mutate(this.subscription.mutations, this.objects.options, {
       read: (refusal) => {
+        hasTurn = refusal !== null || contention.isLikely;
         // A refusal has brought the newest state, and the turn with it.
         if (refusal) contention.record(true);
-        else if (contention.isLikely) return this.#read({ turn: true });
+        else if (hasTurn) return this.#read(true);
         return this.subscription.current;
       },
       compute: (newest) => mutator(/** @type {T} */ (newest.data)),
       // While it waits for its turn, only the newest state is needed.
       write: (data, { revision }) => this.#set(data, { ttl, if_match: revision, conflate: true }),
-      unchanged: () => this.data,
+      unchanged: async () => {
+        if (hasTurn) await this.#read(false); // others wait for the end of this turn
+        return this.data;
+      },
     });
   }
 
@@ -217,13 +222,14 @@ export class SyncDocument extends Handle {
   }
 
   /**
-   * @param {{ turn?: true }} [members] `turn`: read once no other writer can be first
+   * @param {boolean} [turn] true: once no other writer can be first; false: to let another one be
    * @returns {Promise<Snapshot>}
    */
-  #read(members = {}) {
+  #read(turn) {
+    const members = turn === undefined ? {} : { turn };
     /** @param {JsonObject} ok */
     const receive = (ok) => {
-      if (members.turn) this.subscription.contention.record(ok.turn === true);
+      if (turn !== undefined) this.subscription.contention.record(ok.turn === true);
       const snapshot = Snapshot.parse(ok.document, this.subscription.current);
       this.subscription.adopt(snapshot);
       return snapshot;

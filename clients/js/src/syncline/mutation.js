@@ -62,7 +62,7 @@ export class Contention {
  * @property {(state: State) => ReturnType<Mutator>} compute calls the mutator
  * @property {(data: JsonObject, state: State) => Promise<Result>} write writes only if `state` is
  *   still the newest
- * @property {(state: State) => Result} unchanged the result if the mutator returned nothing
+ * @property {(state: State) => Result | Promise<Result>} unchanged the result if the mutator returned nothing
  */
 
 /**
