@@ -1,4 +1,8 @@
 FROM python:3.12-slim AS build
+# For the C extension of the server.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 RUN python -m venv /opt/syncline
 COPY requirements requirements
@@ -10,7 +14,7 @@ COPY server server
 COPY tools tools
 COPY clients clients
 RUN python -m build --wheel --no-isolation --outdir dist . \
-    && python -m build --wheel --no-isolation --outdir dist server \
+    && SYNCLINE_BUILD_SPEEDUPS=required python -m build --wheel --no-isolation --outdir dist server \
     && /opt/syncline/bin/pip install --no-cache-dir --no-deps dist/*.whl
 
 FROM python:3.12-slim

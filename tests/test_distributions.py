@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from email.message import Message
 from email.parser import Parser
@@ -19,6 +22,14 @@ from support.server import RunningServer, clean_environ
 from syncline_protocol import __version__
 
 ROOT = Path(__file__).parents[1]
+
+EXTENSION = "syncline_server/_speedups.abi3.so"
+
+CAN_COMPILE = (
+    shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0]) is not None
+    and Path(sysconfig.get_paths()["include"], "Python.h").exists()
+)
+"""True where Python's own compiler and headers are."""
 
 CLIENT = {"httpx2", "orjson", "websockets"}
 """What the client requires, and nothing else."""
@@ -70,6 +81,19 @@ def with_server(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactor
     return environment
 
 
+def _wheel(out: Path, speedups: str, **environ: str) -> Path:
+    """The wheel of the server alone, from the sources as they are."""
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", f"--outdir={out}", "server"],
+        cwd=ROOT,
+        env={**os.environ, "SYNCLINE_BUILD_SPEEDUPS": speedups, **environ},
+        capture_output=True,
+        check=True,
+    )
+    [wheel] = out.glob("*.whl")
+    return wheel
+
+
 def _metadata(wheel: Path) -> Message:
     with ZipFile(wheel) as archive:
         [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
@@ -90,7 +114,7 @@ def _sources(folder: str, package: str, place: str = "") -> Iterator[str]:
     """The files of a package below a folder of the sources, where a wheel must have them."""
     root = ROOT / folder
     for path in (root / package).rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts:
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".so":
             yield place + path.relative_to(root).as_posix()
 
 
@@ -104,10 +128,36 @@ def test_the_wheels_have_every_file_of_their_packages_and_no_other(
         *_sources("clients/python", "pytest_syncline"),
     }
     assert _files(wheels["syncline_server"]) == {
+        *([EXTENSION] if CAN_COMPILE else []),
         *_sources("server", "syncline_server"),
         *_sources("tools", "syncline_tools"),
         *_sources("clients/js/src", ".", pages),
     }
+
+
+@pytest.mark.skipif(not CAN_COMPILE, reason="there is no C compiler")
+def test_the_server_has_an_extension_for_this_platform_and_all_later_interpreters(
+    wheels: dict[str, Path],
+) -> None:
+    assert wheels["syncline"].name.endswith("-py3-none-any.whl")
+    platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    assert wheels["syncline_server"].name.endswith(f"-cp311-abi3-{platform}.whl")
+
+
+@pytest.mark.parametrize(
+    ("speedups", "compiler"), [("off", ""), ("optional", "no-such-compiler"), ("optional", "false")]
+)
+def test_without_an_extension_the_wheel_is_for_every_platform(
+    tmp_path: Path, speedups: str, compiler: str
+) -> None:
+    wheel = _wheel(tmp_path, speedups, CC=compiler)
+    assert wheel.name.endswith("-py3-none-any.whl")
+    assert EXTENSION not in _files(wheel)
+
+
+def test_a_release_fails_without_it(tmp_path: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        _wheel(tmp_path, "required", CC="no-such-compiler")
 
 
 def test_they_require_each_other_in_one_version(wheels: dict[str, Path]) -> None:
@@ -162,6 +212,8 @@ def test_with_the_server_both_work(with_server: Environment, tmp_path: Path) -> 
         url = ready.split()[-1]
         for path in ("/demo", "/syncline.js", "/syncline/client.js"):
             assert httpx2.get(url + path).text, path
+        writes = "c" if CAN_COMPILE else "python"
+        assert f'direct_writes="{writes}"' in httpx2.get(f"{url}/metrics").text
         token = httpx2.get(f"{url}/demo/token", params={"identity": "alice"}).json()["token"]
         assert with_server.run(CONNECT, url, token) == "{'n': 2}\n"
         process.stdin.close()  # the server stops

@@ -15,7 +15,7 @@ from pathlib import Path
 from .bench import Bench
 from .measures.connections import arrivals, idle
 from .measures.contention import contention
-from .measures.fan_out import fan_out, fan_out_under_load
+from .measures.fan_out import direct_writes, fan_out, fan_out_under_load
 from .measures.item_ends import item_expiry, item_removal
 from .measures.item_live import item_fan_out, item_puts
 from .measures.item_readers import item_resume, item_stalled
@@ -35,6 +35,7 @@ from .table import table
 MEASURES: dict[str, Callable[[Bench], list[Outcome]]] = {
     "fan-out": fan_out,
     "fan-out-load": fan_out_under_load,
+    "direct-writes": direct_writes,
     "latency": latency,
     "writes": writes,
     "rest": rest,

@@ -18,8 +18,8 @@ WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 
 # Rights that some jobs may have, with what needs them.
 WRITES = {
-    "id-token": {"build", "pypi", "npm", "image"},
-    "attestations": {"build", "image"},
+    "id-token": {"build", "wheels", "pypi", "npm", "image"},
+    "attestations": {"build", "wheels", "image"},
     "packages": {"image", "chart"},
     "contents": {"docs", "notes"},
 }

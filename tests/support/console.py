@@ -17,6 +17,19 @@ __all__ = ["HOSTILE", "Console", "new_service", "rest", "violations"]
 HOSTILE = "<img src=x onerror=alert(1)>\"'&${x}"
 """A name that would run code where a page took it for markup."""
 
+RECORD = """() => {
+  if (document.getElementById("recorded") !== null) return;
+  const recorded = document.createElement("div");
+  recorded.id = "recorded";
+  recorded.hidden = true;
+  document.body.append(recorded);
+  const record = (changes) => recorded.append(
+    ...changes.flatMap((each) => [...each.addedNodes]).map((each) => each.cloneNode(true)),
+  );
+  new MutationObserver(record).observe(document.getElementById("notices"), { childList: true });
+}"""
+"""Keeps the messages, which the page removes after a while: on a busy machine too early."""
+
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
 
@@ -46,12 +59,14 @@ class Console:
 
     async def log_in(self, user: str, secret: str) -> None:
         """Fill the form in, and send it."""
+        await self.page.evaluate(RECORD)
         await self.page.get_by_label("Account or key SID").fill(user)
         await self.page.get_by_label("Auth token or secret").fill(secret)
         await self.press("Log in")
 
     async def go(self, address: str, heading: str | None = None) -> None:
         """Show the view with this address after `#`, and wait for its heading."""
+        await self.page.evaluate(RECORD)
         await self.page.evaluate("address => { location.hash = address }", address)
         if heading is not None:
             await expect(self.heading(heading)).to_be_visible()
@@ -69,8 +84,10 @@ class Console:
         await self.button(name).click()
 
     async def expect_notice(self, text: str) -> None:
-        """Wait for a message at the edge of the page."""
-        await expect(self.page.locator("#notices").get_by_text(text).last).to_be_visible()
+        """Wait for a message at the edge of the page, which no earlier call has found."""
+        found = self.page.locator("#recorded > p").filter(has_text=text).first
+        await expect(found).to_be_attached()
+        await found.evaluate("(found) => found.remove()")
 
     @property
     def dialog(self) -> Locator:

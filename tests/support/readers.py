@@ -35,7 +35,7 @@ from syncline_server.pubsub.topic import Format
 from syncline_server.realtime.results import Fetched, Opened, Result
 from syncline_server.realtime.send_queue import QueueLimits
 from syncline_server.realtime.session import Session
-from syncline_server.realtime.websocket.writer import SocketWriter
+from syncline_server.realtime.websocket.writer import writer_type
 
 __all__ = ["PAGE", "Reader", "Replica", "Transport", "marks_of", "stored"]
 
@@ -151,7 +151,8 @@ class Reader:
             messages=settings.waiting_messages,
             size=settings.waiting_bytes,
         )
-        self.writer = SocketWriter(self.transport, backend.hub._cork, limits)  # type: ignore[arg-type]
+        cork = backend.hub._cork
+        self.writer = writer_type(cork.calls)(self.transport, cork, limits)  # type: ignore[arg-type]
         self.writer.tally = Tally()
         self.form = Format(encode, None, self.writer.tally)
         self.session = Session(backend, access, self._send_event)

@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 
 from bench.harness.bench import Bench
 from bench.harness.load import LoadError, group
 from bench.harness.outcome import Goal, Outcome
 from bench.harness.rounds import Figures, Sampler, Samples, column, print_line, take_turns
-from bench.harness.syncline import Confirming
+from bench.harness.syncline import Confirming, Native, Syncline, Twilsock
 from bench.harness.target import Target
 from bench.harness.test_bed import Run, running_test_bed
 
-__all__ = ["FanOutShape", "fan_out", "fan_out_under_load", "loaded"]
+__all__ = ["FanOutShape", "direct_writes", "fan_out", "fan_out_under_load", "loaded"]
 
 SETTLING = 1.0
 """Seconds of warm-up before the first round."""
@@ -87,6 +88,26 @@ def confirming(bench: Bench) -> list[str]:
 def _goal(contender: str, least: float, rivals: Sequence[str]) -> Goal:
     text = f"≥ {least:g} × the floor, ahead of every peer"
     return Goal(contender, text, least=least, ahead_of=rivals)
+
+
+def direct_writes(bench: Bench) -> list[Outcome]:
+    """One event at a time, by each way of writing to sockets."""
+    outcomes = []
+    for (shape, *_), wire in product(ONE_AT_A_TIME, (Native, Twilsock)):
+        targets = [bench.floor, *(_writing(wire, way) for way in ("auto", "python", "off"))]
+        measure = f"direct writes, {shape.subscribers:,} subscribers, {wire.name}"
+        samplers = [Sampler(each.name, partial(loaded, bench, each, shape)) for each in targets]
+        print_line(measure)
+        samples = take_turns(samplers, bench.rounds)
+        remarks, figures = _remarks(samples), column(samples, FIGURE)
+        outcomes.append(Outcome(measure, FIGURE, figures, bench.floor.name, remarks=remarks))
+    return outcomes
+
+
+def _writing(wire: type[Syncline], way: str) -> Syncline:
+    target = wire()
+    target.name, target.options = f"--direct-writes={way}", (f"--direct-writes={way}",)
+    return target
 
 
 def _compare(

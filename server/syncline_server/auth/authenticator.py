@@ -24,8 +24,6 @@ from .signed_claims import ALGORITHMS, signed_claims
 
 __all__ = [
     "Authenticator",
-    "ForeignTokens",
-    "Principal",
     "check_life",
     "claimed",
     "identity_of",

@@ -86,12 +86,16 @@ def _json(reply: httpx2.Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _figures(reply: httpx2.Response) -> dict[str, int]:
-    """The figures; none if the server does not show them to this caller."""
+def _figures(reply: httpx2.Response) -> dict[str, Any]:
+    """The figures and the kind of writes; none if the server does not show them to this caller."""
     if reply.status_code != 200:
         return {}
     sums = Counter[str]()
+    writes = ""
     for family in text_string_to_metric_families(reply.text):
         for sample in family.samples:
             sums[sample.name] += int(sample.value)
-    return {name: sums[sample] for name, sample in _FIGURES.items() if sample in sums}
+            if sample.name == "syncline_build_info":
+                writes = sample.labels.get("direct_writes", "")
+    figures: dict[str, Any] = {"direct_writes": writes} if writes else {}
+    return figures | {name: sums[sample] for name, sample in _FIGURES.items() if sample in sums}

@@ -164,6 +164,13 @@ class ServerSettings:
     oidc_timeout: float = setting(
         5.0, "Maximum seconds to wait for an answer of the provider.", least=0.1, most=60
     )
+    direct_writes: str = setting(
+        "auto",
+        "How events are written to plain WebSockets. auto: past the event loop, by a second "
+        "descriptor of each connection, in C if the extension was built; python: so, but not in "
+        "C; off: by the event loop.",
+        choices=("auto", "python", "off"),
+    )
     deflate: bool = setting(
         False,
         "Compress events of 256 bytes or more for sockets that offer permessage-deflate, once "

@@ -6,8 +6,8 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.auth.authenticator import Principal
 from syncline_server.auth.origins import Origins
+from syncline_server.auth.principal import Principal
 from syncline_server.backend import Backend
 from syncline_server.observability.logs import about
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import resource
+from collections.abc import Callable
+from typing import Any
 
 from syncline_server.config.file_limit import HIGHEST
 from syncline_server.observability.metrics import Meters
@@ -28,9 +30,16 @@ class OpenFiles:
     log line.
     """
 
-    def __init__(self, meters: Meters) -> None:
-        """`meters`: counts the refused connections."""
+    def __init__(
+        self, meters: Meters, free_files: Callable[[set[Any]], bool] = lambda connections: False
+    ) -> None:
+        """
+        Args:
+            meters: counts the refused connections.
+            free_files: closes descriptors that connections can do without; True if there were any.
+        """
         self._meters = meters
+        self._free_files = free_files
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._limit = HIGHEST if limit == resource.RLIM_INFINITY else limit
         self._room = self._limit - min(RESERVE, self._limit // 4)
@@ -41,14 +50,15 @@ class OpenFiles:
         """False if a connection with this file descriptor must be refused; -1 if it is unknown."""
         return number < self._room
 
-    def are_exhausted(self, number: int, peer: str) -> bool:
+    def are_exhausted(self, number: int, peer: str, connections: set[Any]) -> bool:
         """True if a connection with this file descriptor must be refused; counts and logs that.
 
         Args:
             number: the file descriptor; -1 if it is unknown.
             peer: the client's address, for the log.
+            connections: all of the process.
         """
-        if self.has_room(number):
+        if self.has_room(number) or self._free_files(connections):
             return False
         self._meters.refused_for_files += 1
         if not self._lines.admit():

@@ -124,7 +124,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _has_no_room(self) -> bool:
         peer = self.transport.get_extra_info("socket")
         number = -1 if peer is None else peer.fileno()
-        return self.open_files.are_exhausted(number, peer_of(self.client))
+        return self.open_files.are_exhausted(number, peer_of(self.client), self.connections)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_watching()
@@ -352,14 +352,22 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 def http_protocol(
-    limits: Limits, timer: StartTimer, meters: Meters, audit: Audit
+    limits: Limits,
+    timer: StartTimer,
+    meters: Meters,
+    audit: Audit,
+    *,
+    free_files: Callable[[set[Any]], bool] = lambda connections: False,
 ) -> type[HttpProtocol]:
-    """The protocol class for uvicorn's `http` option."""
+    """The protocol class for uvicorn's `http` option.
+
+    `free_files`: as in `OpenFiles`.
+    """
 
     class Bounded(HttpProtocol):
         pass
 
     Bounded.limits, Bounded.meters, Bounded.audit = limits, meters, audit
-    Bounded.open_files = OpenFiles(meters)
+    Bounded.open_files = OpenFiles(meters, free_files)
     Bounded.timer = staticmethod(timer)
     return Bounded

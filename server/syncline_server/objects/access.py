@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import ObjectType
-from syncline_server.auth.authenticator import Principal
 from syncline_server.auth.grant_scope import GrantScope
 from syncline_server.auth.grants import Grants
+from syncline_server.auth.principal import Principal
 from syncline_server.observability.logs import about
 from syncline_server.storage.author import Author
 from syncline_server.storage.rights import Right

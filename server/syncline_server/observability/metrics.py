@@ -139,6 +139,7 @@ class Meters:
         compared: objects that were read again because events may have been missed.
         reclaimed: entries of removed objects that this process freed in Redis.
         refused_for_files: connections refused because file descriptors ran out.
+        direct_writes: how events are written to plain sockets: `c`, `python` or `off`.
         worker_restarts: how often the worker of this number was replaced, by reason.
     """
 
@@ -148,6 +149,7 @@ class Meters:
         self.commits = Histogram()
         self.fan_out = Histogram()
         self.requests = 0
+        self.direct_writes = "off"
         self.webhooks = Counter(dict.fromkeys(WEBHOOK_OUTCOMES, 0))
         self.webhooks_waiting = 0
         self.webhooks_parked = 0

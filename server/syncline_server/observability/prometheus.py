@@ -58,8 +58,12 @@ class ProcessMetrics:
         meters = self._meters
         yield InfoMetricFamily(
             "syncline_build",
-            "Versions of the server and of Python.",
-            value={"version": __version__, "python": _PYTHON},
+            "Versions of the server and of Python, and what writes events: c, python or off.",
+            value={
+                "version": __version__,
+                "python": _PYTHON,
+                "direct_writes": meters.direct_writes,
+            },
         )
         yield from _connections(gauges.loads, meters.requests)
         yield from _traffic(meters)

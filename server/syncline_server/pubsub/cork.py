@@ -9,38 +9,47 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
-__all__ = ["Cork", "Outlet"]
+from .outlets import Calls, choose
+from .plain_outlets import FRAMES_LIMIT
+
+__all__ = ["Cork", "Corked"]
 
 logger = logging.getLogger("syncline.cork")
 
-
-FRAMES_LIMIT = 32
-"""Frames that wait for one client, at most; at this number they are written at once."""
+_T = TypeVar("_T")
 
 
-class Outlet(Protocol):
-    """The sending end of one client's connection.
+class Corked(Protocol):
+    """The sending end of one client's connection: an `Outlet`, or what takes its place.
 
     Attributes:
-        write: sends bytes to the client; must not block.
         corked: the frames that wait for the end of this turn; None if there are none.
     """
 
-    write: Callable[[bytes], None]
     corked: list[bytes] | None
+
+    @property
+    def write(self) -> Callable[[bytes], Any]:
+        """Sends bytes to the client; must not block."""
 
 
 class Cork:
-    """Collects frames until the turn of the loop ends. Needs a running loop."""
+    """Collects frames until the turn of the loop ends. Needs a running loop.
 
-    def __init__(self) -> None:
+    Attributes:
+        calls: write the frames; outlets must be of their class to be written past the transports.
+    """
+
+    def __init__(self, calls: Calls | None = None) -> None:
+        """`calls`: how frames are written; None for the best way."""
+        self.calls = calls or choose("auto")
         self._loop = asyncio.get_running_loop()
-        self._outlets: list[Outlet] = []
+        self._outlets: list[Corked] = []
         self._is_busy = False
 
-    def add_frame(self, outlet: Outlet, frame: bytes) -> None:
+    def add_frame(self, outlet: Corked, frame: bytes) -> None:
         """Write a frame together with the client's others of this turn."""
         if outlet.corked is None:
             outlet.corked = [frame]
@@ -51,26 +60,30 @@ class Cork:
             if len(outlet.corked) >= FRAMES_LIMIT:
                 self.flush(outlet)
 
-    def write_to_all(self, outlets: Iterable[Outlet], frame: bytes) -> None:
-        """Write a frame to many clients: at once if it is the first of this turn."""
+    def write_to_all(self, outlets: dict[Any, Corked], frame: bytes) -> None:
+        """Write a frame to many clients, by any key: at once if it is the first of this turn.
+
+        `outlets` may change meanwhile: a write may find a socket full, and take it off.
+        """
         if self._is_busy:
-            self._for_each(outlets, lambda outlet: self.add_frame(outlet, frame))
+            left = self.calls.cork_all(outlets, frame, self._outlets)
+            _for_each(left, lambda outlet: self.add_frame(outlet, frame))
         else:
             # No outlet has a frame that waits, so this one overtakes none. Later frames of the turn
             # are corked.
             self._start_turn()
-            # Not by `_for_each`: a call more for each subscriber would show.
-            left = iter(outlets)
+            # Not by `_for_each`: a call more for each subscriber would show where all are left.
+            rests = iter(self.calls.send_to_all(outlets, frame))
             while True:
                 try:
-                    for outlet in left:
-                        outlet.write(frame)
+                    for outlet, rest in rests:
+                        outlet.write(rest)
                 except Exception as error:
                     _report(error)
                 else:
                     return
 
-    def flush(self, outlet: Outlet) -> None:
+    def flush(self, outlet: Corked) -> None:
         """Write the frames that wait for a client now."""
         # Clear `corked` first: `write` may find the socket full, and call back.
         frames, outlet.corked = outlet.corked, None
@@ -85,19 +98,20 @@ class Cork:
     def _end_turn(self) -> None:
         self._is_busy = False
         outlets, self._outlets = self._outlets, []
-        self._for_each(outlets, self.flush)
+        _for_each(self.calls.flush_all(outlets), self.flush)
 
-    def _for_each(self, outlets: Iterable[Outlet], write: Callable[[Outlet], None]) -> None:
-        """Call `write` with each; one that fails must not keep the frame from the others."""
-        left = iter(outlets)
-        while True:
-            try:
-                for outlet in left:
-                    write(outlet)
-            except Exception as error:
-                _report(error)
-            else:
-                return
+
+def _for_each(given: Iterable[_T], write: Callable[[_T], object]) -> None:
+    """Call `write` with each; one that fails must not keep the frame from the others."""
+    left = iter(given)
+    while True:
+        try:
+            for each in left:
+                write(each)
+        except Exception as error:
+            _report(error)
+        else:
+            return
 
 
 def _report(error: Exception) -> None:

@@ -21,7 +21,7 @@ from syncline_server.storage.services import Service
 
 from .catch_up import CatchUp, ReadReaders, Source
 from .conflated import Conflated
-from .cork import Cork, Outlet
+from .cork import Cork, Corked
 from .delta_bases import DeltaBases
 from .feed import Feed
 from .parts import Parts
@@ -168,7 +168,7 @@ class Hub:
             topic.live_since = topic.live_since or asyncio.get_running_loop().time()
 
     def join_fast_path(
-        self, topic: Topic, subscriber: Subscriber, form: Format, outlet: Outlet
+        self, topic: Topic, subscriber: Subscriber, form: Format, outlet: Corked
     ) -> None:
         """Write updates to `outlet` without calling the subscriber, until `leave_fast_path`.
 
@@ -342,7 +342,7 @@ class Hub:
             form.tally.resets += len(outlets) if event.resets else 0
             if event.has_delta and encode is form.encode_delta:
                 form.tally.deltas += len(outlets)
-            self._cork.write_to_all(list(outlets.values()), frame)
+            self._cork.write_to_all(outlets, frame)
 
     def _on_gap(self, channels: list[str]) -> None:
         self._meters.compared += len(channels)

@@ -14,7 +14,7 @@ from syncline_protocol.sids import object_key
 from syncline_server.observability.metrics import Tally
 
 from .conflated import Conflated
-from .cork import Outlet
+from .cork import Corked
 from .parts import Parts
 
 __all__ = ["Conflating", "Format", "Subscriber", "Topic"]
@@ -105,7 +105,7 @@ class Topic:
     sid: str
     subscribers: set[Subscriber] = field(default_factory=set)
     slow: set[Subscriber] = field(default_factory=set)
-    fast: dict[Format, dict[Subscriber, Outlet]] = field(default_factory=dict)
+    fast: dict[Format, dict[Subscriber, Corked]] = field(default_factory=dict)
     parts: Parts | None = None
     conflated: Conflated | None = None
     first: int = 0

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from websockets.frames import CloseCode
 
 from syncline_protocol.errors import Code, Refusal
-from syncline_server.auth.authenticator import Principal, claimed
+from syncline_server.auth.authenticator import claimed
+from syncline_server.auth.principal import Principal
 from syncline_server.objects.access import Access
 from syncline_server.observability.logs import about
 from syncline_server.observability.metrics import Limit

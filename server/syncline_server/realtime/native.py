@@ -12,7 +12,7 @@ from syncline_protocol.commands import Command
 from syncline_protocol.errors import Refusal
 from syncline_protocol.native import Authenticate, Close, Ping, ProtocolViolation
 from syncline_protocol.objects import Event
-from syncline_server.auth.authenticator import Principal
+from syncline_server.auth.principal import Principal
 from syncline_server.backend import Backend
 from syncline_server.config.clock import clock
 

@@ -25,7 +25,7 @@ from syncline_server.backend import Backend
 from syncline_server.objects.access import Access
 from syncline_server.objects.contended_writes import WriteResult, may_wait, turn_key
 from syncline_server.observability.metrics import Limit
-from syncline_server.pubsub.cork import Outlet
+from syncline_server.pubsub.cork import Corked
 from syncline_server.pubsub.topic import Format
 from syncline_server.storage.items import Replay
 
@@ -161,7 +161,7 @@ class Session:
         """Read on: nothing waits for the client."""
         self._subscriptions.resume_replay()
 
-    def enable_fast_path(self, form: Format, outlet: Outlet) -> None:
+    def enable_fast_path(self, form: Format, outlet: Corked) -> None:
         """Let the hub write changes to `outlet` as frames of `form`, until `disable_fast_path`."""
         self._subscriptions.enable_fast_path(form, outlet)
 

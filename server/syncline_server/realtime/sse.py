@@ -23,7 +23,8 @@ from syncline_protocol.objects import (
     Removed,
     type_of_sid,
 )
-from syncline_server.auth.authenticator import Principal, revoked
+from syncline_server.auth.authenticator import revoked
+from syncline_server.auth.principal import Principal
 from syncline_server.backend import Backend
 from syncline_server.http import Route
 from syncline_server.http.authentication import authenticate

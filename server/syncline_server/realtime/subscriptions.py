@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from syncline_protocol.items import Part
 from syncline_protocol.objects import SYSTEM, Event, Header, Removed, type_of_sid
 from syncline_server.objects.access import Access
-from syncline_server.pubsub.cork import Outlet
+from syncline_server.pubsub.cork import Corked
 from syncline_server.pubsub.hub import Hub
 from syncline_server.pubsub.topic import Format
 from syncline_server.storage.rights import Right
@@ -75,7 +75,7 @@ class Subscriptions:
         self.access = access
         self.hub = hub
         self.sender = sender
-        self._outlet: tuple[Format, Outlet] | None = None
+        self._outlet: tuple[Format, Corked] | None = None
         self.index = SubscriptionIndex()
         self._by_key = self.index.by_key
         # None until the first write, or event during an `Open`: most of very many clients have
@@ -166,7 +166,7 @@ class Subscriptions:
                 if not access.grants(type_of_sid(sid), name, Right.READ):
                     self.on_revoked(sid)
 
-    def enable_fast_path(self, form: Format, outlet: Outlet) -> None:
+    def enable_fast_path(self, form: Format, outlet: Corked) -> None:
         """Let the hub write changes to `outlet` as frames of `form`, until `disable_fast_path`."""
         self._outlet = (form, outlet)
         self.join_fast_path(self.index)

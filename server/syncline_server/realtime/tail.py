@@ -17,7 +17,8 @@ from syncline_protocol import native
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import TYPES, type_of_sid
 from syncline_protocol.sids import is_sid
-from syncline_server.auth.authenticator import Principal, revoked
+from syncline_server.auth.authenticator import revoked
+from syncline_server.auth.principal import Principal
 from syncline_server.backend import Backend
 from syncline_server.http import Route
 from syncline_server.http.authentication import require_account

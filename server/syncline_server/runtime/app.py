@@ -31,6 +31,7 @@ from syncline_server.observability.worker_metrics import WorkerMetrics
 from syncline_server.pubsub.cork import Cork
 from syncline_server.pubsub.delta_bases import DeltaBases
 from syncline_server.pubsub.hub import Hub
+from syncline_server.pubsub.outlets import IN_C, choose
 from syncline_server.realtime import connection_routes, native, sse, tail, twilsock
 from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.connection_directory import ConnectionDirectory
@@ -108,7 +109,10 @@ def create_app(
         worker: number of this process among the workers, from 0.
         run_dir: directory of the workers' sockets for each other; None for a single process.
     """
-    meters, cork, readiness = Meters(), Cork(), Readiness()
+    meters, readiness = Meters(), Readiness()
+    cork = Cork(choose(settings.direct_writes))
+    if settings.direct_writes != "off":
+        meters.direct_writes = "c" if cork.calls is IN_C else "python"
     keyring = Keyring(credentials.api_keys)
     redis = Redis(
         engine,

@@ -65,7 +65,11 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app.http,
                 http=rest.http_protocol(
-                    _limits(settings), app.timers.call_later, app.meters, app.audit
+                    _limits(settings),
+                    app.timers.call_later,
+                    app.meters,
+                    app.audit,
+                    free_files=app.socket.duplicates.release_all,
                 ),
                 ws=app.socket,
                 lifespan="on",

@@ -16,13 +16,9 @@ from twilio.jwt.access_token.grants import SyncGrant
 from syncline_protocol.access_tokens import TOKEN_LIFE_LIMIT
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import SYSTEM
-from syncline_server.auth.authenticator import (
-    Authenticator,
-    Principal,
-    claimed,
-    mint_token,
-)
+from syncline_server.auth.authenticator import Authenticator, claimed, mint_token
 from syncline_server.auth.keyring import Keyring
+from syncline_server.auth.principal import Principal
 from syncline_server.config.credentials import Credentials
 
 ACCOUNT = f"AC{'a' * 32}"

@@ -14,7 +14,7 @@ from syncline_protocol.commands import Remove, SetTtl
 from syncline_protocol.documents import Increment, MergePatch, OperationsPatch, Patch, Set, Updated
 from syncline_protocol.errors import Code
 from syncline_protocol.objects import SYSTEM
-from syncline_server.auth.authenticator import Principal
+from syncline_server.auth.principal import Principal
 from syncline_server.backend import Backend
 from syncline_server.config.settings import Settings
 from syncline_server.objects.access import Access

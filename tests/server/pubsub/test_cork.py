@@ -5,7 +5,8 @@ import logging
 
 import pytest
 
-from syncline_server.pubsub.cork import FRAMES_LIMIT, Cork
+from syncline_server.pubsub.cork import Cork, Corked
+from syncline_server.pubsub.plain_outlets import FRAMES_LIMIT
 
 
 class Client:
@@ -40,6 +41,10 @@ async def cork() -> Cork:
     return Cork()
 
 
+def by_number(clients: list[Client]) -> dict[int, Corked]:
+    return dict(enumerate(clients))
+
+
 async def end_turn() -> None:
     await asyncio.sleep(0)
 
@@ -57,25 +62,25 @@ async def test_what_is_put_in_one_turn_leaves_in_one_write(cork: Cork) -> None:
 
 async def test_a_frame_for_many_that_comes_alone_is_written_at_once(cork: Cork) -> None:
     clients = [Client() for _ in range(3)]
-    cork.write_to_all(clients, b"a")
+    cork.write_to_all(by_number(clients), b"a")
     assert [client.written for client in clients] == [[b"a"]] * 3
 
 
 async def test_those_after_it_wait_for_the_end_of_the_turn(cork: Cork) -> None:
     clients = [Client() for _ in range(3)]
     for frame in (b"a", b"b", b"c"):
-        cork.write_to_all(clients, frame)
+        cork.write_to_all(by_number(clients), frame)
     assert [client.written for client in clients] == [[b"a"]] * 3
     await end_turn()
     assert [client.written for client in clients] == [[b"a", b"bc"]] * 3
-    cork.write_to_all(clients, b"d")
+    cork.write_to_all(by_number(clients), b"d")
     assert [client.written[-1] for client in clients] == [b"d"] * 3
 
 
 async def test_no_frame_overtakes_another_of_its_client(cork: Cork) -> None:
     client, other = Client(), Client()
     cork.add_frame(client, b"reply")
-    cork.write_to_all([client, other], b"event")
+    cork.write_to_all(by_number([client, other]), b"event")
     await end_turn()
     assert client.written == [b"replyevent"]
     assert other.written == [b"event"]
@@ -105,8 +110,8 @@ async def test_one_that_fails_keeps_nothing_from_the_others(
 ) -> None:
     clients = [Client(), Broken(), Client()]
     with caplog.at_level(logging.ERROR):
-        cork.write_to_all(clients, b"a")
-        cork.write_to_all(clients, b"b")
+        cork.write_to_all(by_number(clients), b"a")
+        cork.write_to_all(by_number(clients), b"b")
         await end_turn()
     assert [client.written for client in clients] == [[b"a", b"b"], [], [b"a", b"b"]]
     assert len(caplog.records) == 2
@@ -117,8 +122,8 @@ async def test_a_connection_that_has_ended_is_no_error(
 ) -> None:
     clients = [Client(), Ended(), Client()]
     with caplog.at_level(logging.INFO):
-        cork.write_to_all(clients, b"a")
-        cork.write_to_all(clients, b"b")
+        cork.write_to_all(by_number(clients), b"a")
+        cork.write_to_all(by_number(clients), b"b")
         await end_turn()
     assert [client.written for client in clients] == [[b"a", b"b"], [], [b"a", b"b"]]
     assert caplog.records == []
@@ -130,7 +135,7 @@ async def test_one_that_fails_where_frames_are_many_keeps_none_from_the_others(
 ) -> None:
     clients = [Client(), failing(), Client()]
     for _ in range(FRAMES_LIMIT + 2):
-        cork.write_to_all(clients, b"x")
+        cork.write_to_all(by_number(clients), b"x")
     await end_turn()
     assert [b"".join(client.written) for client in clients] == [
         b"x" * (FRAMES_LIMIT + 2),

@@ -10,14 +10,9 @@ import jwt
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
-from syncline_server.auth.authenticator import (
-    Principal,
-    check_life,
-    identity_of,
-    refusal_of,
-    text_of,
-)
+from syncline_server.auth.authenticator import check_life, identity_of, refusal_of, text_of
 from syncline_server.auth.grants import Grants
+from syncline_server.auth.principal import Principal
 from syncline_server.config.settings import Settings
 from syncline_server.observability.metrics import Limit
 

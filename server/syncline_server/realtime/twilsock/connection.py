@@ -12,8 +12,9 @@ from syncline_protocol import twilsock
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import Event
 from syncline_protocol.twilsock import HeaderTooLarge, MalformedFrame, Packet, Status
-from syncline_server.auth.authenticator import Principal
+from syncline_server.auth.principal import Principal
 from syncline_server.backend import Backend
+from syncline_server.pubsub.outlets import choose
 from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.client import Client, CloseCodes
 from syncline_server.realtime.connections import ConnectionRegistry
@@ -53,7 +54,9 @@ def websocket_route(
     def make(socket: Socket) -> TwilsockClient:
         return TwilsockClient(backend, connections, socket, formats=formats, admission=admission)
 
-    return WebSocketRoute(make, tally=tally, is_paced=False)
+    # The confirmations of the SDKs, one for each event: `take_message` ignores them too.
+    skip = getattr(choose(backend.settings.direct_writes), "skip_replies", None)
+    return WebSocketRoute(make, tally=tally, is_paced=False, skip=skip)
 
 
 class TwilsockClient(Client):

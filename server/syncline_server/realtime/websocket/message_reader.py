@@ -90,9 +90,13 @@ class MessageReader(FrameReader):
 
     def _count_frame(self) -> None:
         """Count a frame; above `connection_rate`, pause until the second is over."""
-        # The clock is checked once in `connection_rate` frames, not at each.
         self._allowance -= 1
-        if self._allowance > 0 or self._pauses & Pause.RATE:
+        # The clock is checked once in `connection_rate` frames, not at each.
+        if self._allowance <= 0:
+            self._check_rate()
+
+    def _check_rate(self) -> None:
+        if self._pauses & Pause.RATE:
             return
         rest = self._allowed_at + 1.0 - time.monotonic()
         if rest <= 0:

@@ -46,6 +46,8 @@ class WebSocketRoute:
         make: makes the message handler of a new socket.
         subprotocol: a client that offers only other sub-protocols is refused; None ignores offers.
         tally: counts the traffic of this route.
+        skip: skips messages that the message handler would ignore, at the beginning of what was
+            received; returns their number and the rest. None if nothing can be skipped.
         is_paced: True if the handshake checks the rate of new connections; False if the message
             handler does.
     """
@@ -53,4 +55,5 @@ class WebSocketRoute:
     make: Callable[[Socket], MessageHandler]
     subprotocol: str | None = None
     tally: Tally = field(default_factory=Tally)
+    skip: Callable[[bytes], tuple[int, bytes]] | None = None
     is_paced: bool = True

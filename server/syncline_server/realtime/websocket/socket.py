@@ -7,6 +7,7 @@ the handshakes at either end of the connection, congestion, and pings.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, cast
 
@@ -20,11 +21,12 @@ from syncline_server.pubsub.cork import Cork
 from syncline_server.realtime.send_queue import QueueLimits
 from syncline_server.realtime.timer_wheel import Timer
 
+from .duplicates import Duplicates
 from .handshake import Accepted, Handshake
 from .message_reader import MessageReader
 from .route import WebSocketRoute
 from .slow_reader import SlowReaderWatch
-from .states import Pause, SocketState
+from .states import OPEN, Pause, SocketState
 from .writer import SocketWriter
 
 __all__ = ["Socket", "address_of"]
@@ -52,11 +54,22 @@ class Socket(MessageReader):
     cork: ClassVar[Cork]
     handshake: ClassVar[Handshake]
     queue_limits: ClassVar[QueueLimits]
+    duplicates: ClassVar[Duplicates]
+    writer_type: ClassVar[type[SocketWriter]]
 
     writer: SocketWriter
     route: WebSocketRoute
 
-    __slots__ = ("_connections", "_heard", "_ping_timer", "_slow_reader", "peer", "route", "writer")
+    __slots__ = (
+        "_connections",
+        "_heard",
+        "_ping_timer",
+        "_skip",
+        "_slow_reader",
+        "peer",
+        "route",
+        "writer",
+    )
 
     def __init__(self, *, config: Any, server_state: Any, app_state: Any) -> None:
         """uvicorn's arguments; `server_state` has the connections that uvicorn shuts down."""
@@ -65,6 +78,8 @@ class Socket(MessageReader):
         self._connections: set[Any] = server_state.connections
         # True if anything was received since the last ping.
         self._heard = True
+        # As in `WebSocketRoute`; None until the client has authenticated.
+        self._skip: Callable[[bytes], tuple[int, bytes]] | None = None
         # For the next ping, or for the answer to the last; None before the handshake.
         self._ping_timer: Timer | None = None
         # None while the transport's buffer is not full.
@@ -73,6 +88,7 @@ class Socket(MessageReader):
     def allow_full_messages(self) -> None:
         """The client has authenticated: allow messages of the full size."""
         self._parsers = self.message_parsers[self.deflates]
+        self._skip = self.route.skip
 
     def close(self, code: int, reason: str = "") -> None:
         """Send the queued frames, then close; safe to repeat. Later messages are not read."""
@@ -82,11 +98,18 @@ class Socket(MessageReader):
 
     def abort(self) -> None:
         """End the connection now, without a closing handshake."""
+        self.writer.release_duplicate()
         self._transport.abort()
+
+    def release_duplicate(self) -> None:
+        """Write by the transport alone from here on: descriptors run out."""
+        self.writer.release_duplicate()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self.writer = SocketWriter(self._transport, self.cork, self.queue_limits)
+        self.writer = self.writer_type(
+            self._transport, self.cork, self.queue_limits, self.duplicates.make(self._transport)
+        )
         self._connections.add(self)
 
     def begin(self, accepted: Accepted) -> None:
@@ -108,10 +131,10 @@ class Socket(MessageReader):
     def _begin(self, response: bytes, route: WebSocketRoute | None) -> None:
         self._parsers = self.auth_parsers[self.deflates]
         # Write the response first: the message handler may send frames when it is made.
-        self._transport.write(response)
+        self.writer.write(response)
         if route is None:
             self.state = SocketState.CLOSED
-            return self._transport.close()
+            return self._close_transport()
         self.state = SocketState.OPEN
         self.route = route
         self.writer.tally = route.tally
@@ -121,6 +144,21 @@ class Socket(MessageReader):
 
     def data_received(self, data: bytes) -> None:
         self._heard = True  # any byte counts as an answer to a ping
+        # Skip only whole messages that begin here: nothing may be left of an earlier one.
+        if (
+            self._skip is not None
+            and self._parser is None
+            and self._oversized is None
+            and not self._header_part
+            and self.state is OPEN
+        ):
+            count, data = self._skip(data)
+            # They count against the rate of frames all the same.
+            self._allowance -= count
+            if self._allowance <= 0:
+                self._check_rate()
+            if not data:
+                return
         self._read(data)
 
     def pause_writing(self) -> None:
@@ -154,6 +192,8 @@ class Socket(MessageReader):
         self._connections.discard(self)
         self.state = SocketState.CLOSED
         self.writer.discard()
+        # The kernel sends the end of the stream when the last descriptor is closed.
+        self.writer.release_duplicate()
         self._inbox = None
         self._end_slow_reader_watch()
         if self._ping_timer is not None:
@@ -167,7 +207,7 @@ class Socket(MessageReader):
     def shutdown(self) -> None:
         """Close; uvicorn calls this for the connections that are still open when it stops."""
         if self._handler is None:
-            self._transport.close()
+            self._close_transport()
         else:
             self.close(_SERVICE_RESTART, "the server is shutting down")
 
@@ -198,7 +238,7 @@ class Socket(MessageReader):
         data = b"".join(output)
         if _END not in output:
             if data:
-                self._transport.write(data)
+                self.writer.write(data)
             return
         sent = parser.close_sent
         if sent is not None and sent.code == _TOO_BIG and self._parsers in self.auth_parsers:
@@ -209,21 +249,26 @@ class Socket(MessageReader):
             self.state = SocketState.CLOSED
             self.writer.discard()
             if data:
-                self._transport.write(data)
-            return self._transport.close()
+                self.writer.write(data)
+            return self._close_transport()
         self._close_after(partial(self._end_output, data))
+
+    def _close_transport(self) -> None:
+        # A closing transport discards later writes; those past it would still be sent.
+        self.writer.release_duplicate()
+        self._transport.close()
 
     def _end_output(self, data: bytes) -> None:
         """Send the last bytes, and close this half of the connection."""
         if data:
-            self._transport.write(data)
+            self.writer.write(data)
         if self._transport.can_write_eof():  # TLS cannot close one half
             self._transport.write_eof()
 
     def _ping(self) -> None:
         if self.state is SocketState.OPEN:
             self._heard = False
-            self._transport.write(_PING)
+            self.writer.write(_PING)
             self._ping_timer = self.timers.call_later(self.settings.ping_timeout, self._check_pong)
 
     def _check_pong(self) -> None:

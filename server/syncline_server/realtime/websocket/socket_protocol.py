@@ -11,10 +11,12 @@ from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.send_queue import QueueLimits
 from syncline_server.realtime.timer_wheel import TimerWheel
 
+from .duplicates import Duplicates
 from .handshake import Handshake
 from .parser_pool import ParserPool
 from .route import WebSocketRoute
 from .socket import Socket
+from .writer import writer_type
 
 __all__ = ["socket_protocol"]
 
@@ -38,6 +40,9 @@ def socket_protocol(
     ConfiguredSocket.timers = timers
     ConfiguredSocket.meters = meters
     ConfiguredSocket.cork = cork
+    ConfiguredSocket.writer_type = writer_type(cork.calls)
+    ConfiguredSocket.duplicates = Duplicates(is_on=settings.direct_writes != "off")
+    ConfiguredSocket.duplicates.check(settings.max_connections)
     ConfiguredSocket.handshake = Handshake(routes, settings, admission, meters)
     ConfiguredSocket.auth_parsers = _parsers(settings.auth_message_limit)
     ConfiguredSocket.message_parsers = _parsers(settings.socket_message_limit, truncates=True)

@@ -10,13 +10,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from syncline_protocol.objects import Event
 from syncline_server.observability.metrics import Tally
 from syncline_server.pubsub.cork import Cork
+from syncline_server.pubsub.outlets import Calls
 from syncline_server.realtime.send_queue import Overflow, QueueLimits, SendQueue
 
-__all__ = ["SocketWriter"]
+if TYPE_CHECKING:
+    from syncline_server.pubsub.plain_outlets import Outlet
+else:
+    Outlet = object
+
+__all__ = ["SocketWriter", "writer_type"]
 
 
 class _Output(Enum):
@@ -40,39 +47,32 @@ class _Output(Enum):
 _DIRECT, _QUEUED = _Output.DIRECT, _Output.QUEUED
 
 
-class SocketWriter:
-    """Sends frames to one client.
+class SocketWriter(Outlet):
+    """Sends frames to one client. `writer_type` makes the class of an implementation of `Outlet`.
 
     Attributes:
-        write, corked: as in `cork.Outlet`.
         tally: counts the events; `Socket` sets it when the connection is open.
         overflow: as in `SendQueue`; None until the client has a session.
     """
 
     tally: Tally
+    overflow: Overflow | None
 
-    __slots__ = (
-        "_cork",
-        "_is_full",
-        "_last",
-        "_limits",
-        "_output",
-        "_queue",
-        "_transport",
-        "corked",
-        "overflow",
-        "tally",
-        "write",
-    )
+    if not TYPE_CHECKING:
+        __slots__ = ()  # `writer_type` has them
 
-    def __init__(self, transport: asyncio.Transport, cork: Cork, limits: QueueLimits) -> None:
-        """`limits`: of the queue; its mark is that of the transport's buffer too."""
-        self.write: Callable[[bytes], None] = transport.write
-        self.corked: list[bytes] | None = None
-        self._transport = transport
+    def __init__(
+        self, transport: asyncio.Transport, cork: Cork, limits: QueueLimits, duplicate: int = -1
+    ) -> None:
+        """
+        Args:
+            limits: of the queue; its mark is that of the transport's buffer too.
+            duplicate: as in `Outlet`.
+        """
+        super().__init__(transport, duplicate)
         self._cork = cork
         self._limits = limits
-        self.overflow: Overflow | None = None
+        self.overflow = None
         self._output = _DIRECT
         # What the transport said last, by `pause` or `resume`.
         self._is_full = False
@@ -85,7 +85,7 @@ class SocketWriter:
     def waiting(self) -> int:
         """Bytes that wait to be sent to the client."""
         queued = 0 if self._queue is None else self._queue.size
-        return queued + self._transport.get_write_buffer_size()
+        return queued + self.transport.get_write_buffer_size()
 
     @property
     def is_direct(self) -> bool:
@@ -130,7 +130,7 @@ class SocketWriter:
             if self._queue.empty:
                 self._queue = None
             else:
-                self._transport.write(self._queue.take_frame())
+                self.write(self._queue.take_frame())
                 if self._is_full:  # this write has called `pause`
                     return False
         if self._output is _QUEUED:
@@ -157,3 +157,21 @@ class SocketWriter:
         last, self._last = self._last, None
         if last is not None:
             last()
+
+
+def writer_type(calls: Calls) -> type[SocketWriter]:
+    """The class of the writers whose frames `calls` write."""
+
+    class Writer(SocketWriter, calls.Outlet):  # type: ignore[name-defined, misc]
+        __slots__ = (
+            "_cork",
+            "_is_full",
+            "_last",
+            "_limits",
+            "_output",
+            "_queue",
+            "overflow",
+            "tally",
+        )
+
+    return Writer

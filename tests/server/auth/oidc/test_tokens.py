@@ -28,12 +28,9 @@ from support.store import WAIT_LIMIT
 from syncline_protocol.access_tokens import TOKEN_LIFE_LIMIT
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import DOCUMENT
-from syncline_server.auth.authenticator import (
-    Authenticator,
-    Principal,
-    mint_token,
-)
+from syncline_server.auth.authenticator import Authenticator, mint_token
 from syncline_server.auth.oidc.tokens import ProviderTokens
+from syncline_server.auth.principal import Principal
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.settings import Settings
 from syncline_server.storage.rights import Right

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from syncline_server.config.settings import Settings
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.metrics import Limit, Meters
 from syncline_server.pubsub.cork import Cork
+from syncline_server.pubsub.outlets import IN_C, IN_PYTHON, Calls
 from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.connections import ConnectionRegistry
 from syncline_server.realtime.websocket.frames import binary_frame, text_frame
@@ -126,7 +128,14 @@ class Handler:
 class Conversation:
     """A socket between a network and a message handler, once hands are shaken."""
 
-    def __init__(self, times: Times, settings: Settings = SETTINGS) -> None:
+    def __init__(
+        self,
+        times: Times,
+        settings: Settings = SETTINGS,
+        *,
+        calls: Calls | None = None,
+        skip: Callable[[bytes], tuple[int, bytes]] | None = None,
+    ) -> None:
         handlers: list[Handler] = []
 
         def make(socket: Socket) -> Handler:
@@ -134,14 +143,14 @@ class Conversation:
             return handlers[0]
 
         self.times = times
-        self.cork = Cork()
+        self.cork = Cork(calls)
         self.connections: set[Any] = set()
         meters = Meters()
         admission = Admission(
             settings, ConnectionRegistry(), meters, Audit(1, meters.limit_hits), clock=lambda: 0.0
         )
         protocol = socket_protocol(
-            {"/": WebSocketRoute(make)},
+            {"/": WebSocketRoute(make, skip=skip)},
             settings=settings,
             timers=times,
             admission=admission,
@@ -199,9 +208,16 @@ class Conversation:
                 self.socket.data_received(data)
 
 
-@pytest.fixture
-async def talk() -> Conversation:
-    return Conversation(Times())
+@pytest.fixture(
+    params=[
+        pytest.param(IN_PYTHON, id="python"),
+        pytest.param(
+            IN_C, id="c", marks=pytest.mark.skipif(IN_C is None, reason="it is not built")
+        ),
+    ]
+)
+async def talk(request: pytest.FixtureRequest) -> Conversation:
+    return Conversation(Times(), calls=request.param)
 
 
 def updated(sid: str, revision: int) -> Updated:
