@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -218,7 +219,7 @@ def herds(results: Results) -> Iterator[str]:
     rows = [
         [
             herd["settings"],
-            *(f"{herd[part]:,.0f} s" for part in ("half", "most", "all")),
+            *(_seconds(herd[part]) for part in ("half", "most", "all")),
             *(number(float(herd[part])) for part in ("attempts", "refused", "wasted")),
             f"{herd['load']:.0%}",
             f"{herd['catch_up'] / 1e6:,.0f}",
@@ -235,6 +236,10 @@ def herds(results: Results) -> Iterator[str]:
         ],
         rows,
     )
+
+
+def _seconds(value: float) -> str:
+    return "never" if math.isinf(value) else f"{value:,.0f} s"
 
 
 def _name(contender: str) -> str:

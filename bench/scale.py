@@ -52,6 +52,9 @@ def main() -> int:
     given = _arguments()
     if given.validate or given.calibrate:
         return _measure(given)
+    if not given.coefficients.exists():
+        print(f"{given.coefficients} is not there: measure it by --calibrate.", file=sys.stderr)
+        return 1
     coefficients = read_coefficients(given.coefficients)
     traffic, machines = _read(Traffic, given), _read(Machines, given)
     try:
@@ -159,6 +162,7 @@ def _rows(herds: Sequence[Herd]) -> str:
     )
     lines = [head, "|---" * 10 + "|"]
     for herd in herds:
+        # One that never ends shows "inf".
         cells = (
             herd.settings,
             *(f"{seconds:,.0f} s" for seconds in (herd.half, herd.most, herd.all)),

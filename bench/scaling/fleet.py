@@ -89,11 +89,11 @@ class Settings:
     @classmethod
     def compared(cls, fleet: Fleet) -> list[Self]:
         """The defaults, what is recommended for the fleet, and what goes wrong."""
-        # Half of what can be accepted leaves the other half to those that are connected.
-        able = min(
-            1 / fleet.arrival,
-            fleet.redis_free / fleet.redis_arrival / (fleet.nodes * fleet.processes),
-        )
+        # Half of what the processes that are left have free leaves the rest to their clients.
+        left = fleet.nodes - (fleet.nodes // fleet.zones if fleet.zones > 1 else 0)
+        free = max(0.05, 1 - fleet.busy / (left * fleet.cores))
+        redis = fleet.redis_free / fleet.redis_arrival
+        able = min(free * fleet.cores / fleet.arrival, redis / left) / fleet.processes
         admission = max(1.0, round(able / 2))
         limit = f"--connect-rate {admission:,.0f}"
         at_once = cls(name="noticed at once, defaults", noticed=1, drain=1)

@@ -29,7 +29,7 @@ class Machines:
         processes: server processes of a node; the other cores are the kernel's and the proxy's.
         load: share of its core that a process, or a shard, may use in normal operation.
         zones: independent parts of a site; what is left must carry all when one fails.
-        most_connections: `--max-connections` of a process.
+        most_connections: `--max-connections` of a process, whose default is half of it.
         redis_memory: bytes of a Redis machine; it has half as much data, for its rewrites.
         redis_clients: `maxclients` of a shard.
         copies: machines of a shard: a master and its replicas.
@@ -43,7 +43,7 @@ class Machines:
     memory: float = 16e9
     load: float = 0.5
     zones: int = 3
-    most_connections: int = 50_000
+    most_connections: int = 100_000
     redis_memory: float = 16e9
     redis_clients: int = 10_000
     copies: int = 2
