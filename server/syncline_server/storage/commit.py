@@ -113,7 +113,6 @@ class Commit:
             operation_ms: milliseconds for which the operation id is remembered.
         """
         at, author, webhooks = self.at, self.author, self.author.webhooks
-        publish, channel = redis.publishing
         # An operation id counts for the whole service: used again for an object of another bucket,
         # it is found. On a Cluster a script reaches one slot, so the record is in the bucket, and
         # `operations.claim_all` has bound the id to that bucket before.
@@ -138,8 +137,7 @@ class Commit:
             # Stored with the object. If the reply is lost, a read compares it: was this write the
             # last one (`settlement`)?
             "mark": self.mark,
-            "publish": publish,
-            "channel": channel,
+            **redis.publishing(self.tag),
             "trace": self.trace or None,
             **self.parameters,
         }

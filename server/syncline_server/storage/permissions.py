@@ -81,15 +81,13 @@ class Permissions:
     async def _permit(
         self, at: ObjectAddress, sid: str, identity: str, rights: Right | None
     ) -> bytes:
-        publish, channel = self._redis.publishing
+        tag = keys.tag_of(at.service_sid, sid)
         arguments = {
             "sid": sid,
             "identity": identity,
             "rights": bits(rights),
-            "publish": publish,
-            "channel": channel,
+            **self._redis.publishing(tag),
         }
-        tag = keys.tag_of(at.service_sid, sid)
         reply = await self._redis.commit(
             OBJECT_SCRIPTS[at.type.name].permit, tag, *by_name(arguments)
         )
