@@ -91,6 +91,6 @@ async def test_a_tail_needs_one_right_more(
         await board.set("card", {"n": 1})
         document = await client.document("prefs", data={"n": 0})
         await document.set({"n": 1})
-        events = [await tail.next() for _ in range(2)]
-        assert [each.name for each in events] == ["created", "updated"]
-        assert [each.data["document"]["data"]["n"] for each in events] == [0, 1]
+        shown = [await tail.next() for _ in range(2)]
+        assert [each.name for each in shown] == ["created", "updated"]
+        assert [each.data["document"]["data"]["n"] for each in shown] == [0, 1]
