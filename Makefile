@@ -75,9 +75,11 @@ test-js: install node
 test-cluster: install ## Run the tests of REST, the wires and the clients on a Redis Cluster
 	ON_CLUSTER=1 $(PYTEST) tests/cluster tests/server/http tests/server/realtime tests/vendor tests/client $(ARGS)
 
-docs: install docs/node_modules/.installed ## Build the documentation site into docs/build/html; a warning is an error
+docs: install docs/node_modules/.installed ## Build this version of the documentation into docs/build/site; a warning is an error
 	cd docs && node_modules/.bin/typedoc --logLevel Warn
-	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs auto docs docs/build/html
+	version=$$($(BIN)/python -c 'import syncline_protocol; print(syncline_protocol.__version__)'); \
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs auto -d docs/build/doctrees docs docs/build/site/$$version
+	$(BIN)/python scripts/list-docs-versions docs/build/site
 
 bench: node .venv/.bench bench/node_modules/.installed ## Compare with floors and peers, into bench/results; ARGS="--quick --only fan-out"
 	@$(MAKE) --no-print-directory -C bench

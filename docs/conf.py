@@ -25,16 +25,33 @@ extensions = [
     # Sections like "Raises:" of docstrings.
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
+    # Tabs.
+    "sphinx_design",
 ]
-exclude_patterns = ["build", "node_modules", "reference/javascript/index.md"]
+exclude_patterns = ["build", "node_modules", "templates", "reference/javascript/index.md"]
 
 html_theme = "furo"
 html_title = f"Syncline {version}"
 html_static_path = ["static"]
-html_css_files = ["details.css"]
+html_css_files = ["site.css"]
+html_js_files = [("versions.js", {"type": "module"})]
+templates_path = ["templates"]
+# Furo's own, and the switch of versions.
+html_sidebars = {
+    "**": [
+        "sidebar/brand.html",
+        "sidebar/search.html",
+        "sidebar/scroll-start.html",
+        "sidebar/navigation.html",
+        "sidebar/scroll-end.html",
+        "sidebar/versions.html",
+    ]
+}
 html_copy_source = False
 html_show_sourcelink = False
 
+# Directives with colons instead of backticks, which may contain code blocks.
+myst_enable_extensions = ["colon_fence"]
 # The anchors that a source browser gives to headings, so that one link serves both.
 myst_heading_anchors = 4
 
@@ -51,17 +68,34 @@ PAGES_OF_FILES = {"CHANGELOG.md": "changelog", "CONTRIBUTING.md": "contributing"
 LANGUAGES_WITHOUT_COLOURS = ("caddyfile", "haproxy")
 """Languages of code blocks that Pygments does not know."""
 
+_ALTERNATIVES = re.compile(
+    r'(?:<details name="[^"]+"(?: open)?><summary>[^<]+</summary>\n.*?\n</details>\n)+', re.S
+)
+_ALTERNATIVE = re.compile(r"<summary>([^<]+)</summary>\n(.*?)\n</details>\n", re.S)
 _LINK = re.compile(r"\[([^\]]*)\]\((?![a-z]+:|#)([^)#\s]+)(#[^)]*)?\)")
 
 
-def show_file_of_root(app: Sphinx, page: str, source: list[str]) -> None:
-    """Give a page of `PAGES_OF_FILES` its text, and let the links of each page stay in the site."""
+def prepare_page(app: Sphinx, page: str, source: list[str]) -> None:
+    """Make of a page what the site needs: the text of `PAGES_OF_FILES`, links within it, tabs."""
     folder = (DOCS / page).parent
     for name, shown_by in PAGES_OF_FILES.items():
         if page == shown_by:
             folder = ROOT
             source[0] = (ROOT / name).read_text()
     source[0] = _LINK.sub(lambda link: _link_in_site(link, folder), source[0])
+    source[0] = _ALTERNATIVES.sub(_tabs, source[0])
+
+
+def _tabs(alternatives: re.Match[str]) -> str:
+    """Tabs for the alternatives of an example, which a source browser folds.
+
+    Who chooses a language gets it on every page.
+    """
+    items = (
+        f"::::{{tab-item}} {title}\n:sync: {title}\n{content}\n::::\n"
+        for title, content in _ALTERNATIVE.findall(alternatives[0])
+    )
+    return f":::::{{tab-set}}\n:sync-group: language\n\n{''.join(items)}:::::\n"
 
 
 def _link_in_site(link: re.Match[str], folder: Path) -> str:
@@ -79,5 +113,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register what this file adds to Sphinx."""
     for language in LANGUAGES_WITHOUT_COLOURS:
         app.add_lexer(language, TextLexer)
-    app.connect("source-read", show_file_of_root)
+    app.connect("source-read", prepare_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -21,7 +21,7 @@ WRITES = {
     "id-token": {"build", "pypi", "npm", "image"},
     "attestations": {"build", "image"},
     "packages": {"image", "chart"},
-    "contents": {"notes"},
+    "contents": {"docs", "notes"},
 }
 
 

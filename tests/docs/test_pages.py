@@ -71,7 +71,7 @@ def test_data_can_be_read(snippet: Snippet, tmp_path: Path) -> None:
                     json.loads(line)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
 def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
     text = CODE.sub("", page.read_text())
     wrong = []
@@ -96,5 +96,6 @@ def test_the_pages_are_those_of_the_site() -> None:
     index = (ROOT / "docs/index.md").read_text()
     listed = re.findall(r"^([\w/-]+)$", index, re.M)
     for page in PAGES:
-        if page.parent.name == "docs" and page.stem != "index":
-            assert page.stem in listed, page.name
+        name = page.relative_to(ROOT).with_suffix("")
+        if name.parts[0] == "docs" and page.stem != "index":
+            assert "/".join(name.parts[1:]) in listed, page.name

@@ -77,9 +77,12 @@ async def test_a_block_runs(
     connected: syncline.Client,
     vendor: Client,
     defined: Names,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     state.prepare(snippet)
     defined |= _credentials(served)
+    for name, value in {"SYNCLINE_URL": served.url, **served.account_environ}.items():
+        monkeypatch.setenv(name, value)
     if VENDOR.search(snippet.code):
         defined |= _names_of_vendor(vendor, snippet)
     else:

@@ -15,6 +15,8 @@ from playwright.async_api import Page, expect
 
 from support.browser import Browsing
 from support.examples import EXAMPLES, NODE_MODULES, ROOT, Program, run
+from support.server import RunningServer
+from support.snippets import collect
 from syncline import NotFound, Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -49,6 +51,20 @@ async def shows(window: Page, places: list[tuple[int, int]]) -> bool:
     """True if the window shows a cursor at each of these places, in percent."""
     cursors = [f".cursor[style*='left: {x}vw; top: {y}vh']" for x, y in places]
     return [await window.locator(each).count() for each in cursors] == [1] * len(places)
+
+
+async def test_the_page_of_the_readme_is_the_same_in_two_windows(
+    server: RunningServer, environ: dict[str, str], browsing: Browsing, tmp_path: Path
+) -> None:
+    (code,) = (snippet.code for snippet in collect() if snippet.file == "page/index.html")
+    (tmp_path / "index.html").write_text(code.replace("http://127.0.0.1:8040", server.url))
+    with serve(tmp_path, environ, tmp_path) as program:
+        first = await browsing.open(program.url)
+        second = await browsing.open(program.url)
+        await expect(second.locator("output")).to_have_text("0")
+        await first.get_by_role("button", name="Join").click()
+        for window in first, second:
+            await expect(window.locator("output")).to_have_text("1")
 
 
 async def test_cursors_are_shared_and_vanish(

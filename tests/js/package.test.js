@@ -163,8 +163,8 @@ for (const [resolution, module] of [["nodenext", "nodenext"], ["bundler", "esnex
 }
 
 test("the program in the guide compiles", async () => {
-  const guide = await readFile(join(root, "docs/guide.md"), "utf8");
-  const [, program] = /### TypeScript\n[^]*?```ts\n([^]*?)```/.exec(guide);
+  const guide = await readFile(join(root, "docs/guide/typed-data.md"), "utf8");
+  const [, program] = /## TypeScript\n[^]*?```ts\n([^]*?)```/.exec(guide);
   const names = ["show", "hide", "move"].map((name) => `declare function ${name}(...of: any[]): void;`);
   const client = "declare const client: Client;";
   await mkdir(join(directory, "guide/node_modules"), { recursive: true });

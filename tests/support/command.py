@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,6 +60,12 @@ class CommandLine:
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
             for name, value in {**self.environ, **(environ or {})}.items():
                 patch.setenv(name, value)
-            status = run()
+            before = dict(os.environ)
+            try:
+                status = run()
+            finally:
+                # The command adds what profiles and the files of secrets contain.
+                for name in os.environ.keys() - before:
+                    del os.environ[name]
         written = self._capsys.readouterr()
         return Outcome(status, written.out, written.err)

@@ -8,7 +8,7 @@ from support.snippets import Snippet
 
 __all__ = ["SnippetState"]
 
-_EMPTY = {"Create", "Lists, maps and streams", "From a terminal", "Typed data", "Make a token"}
+_EMPTY = {"Create", "Typed data", "Make a token"}
 """Headings whose blocks create what they use."""
 
 _TYPES = {
@@ -37,8 +37,7 @@ class SnippetState:
         if heading == "5. Change it from elsewhere":
             self._post("Maps", UniqueName="tasks")
         self._post("Lists/tasks/Items", Data='{"do": "sweep"}')
-        if (heading, snippet.language) != ("Messages of streams", "sh"):
-            self._post("Streams", UniqueName="cursors")
+        self._post("Streams", UniqueName="cursors")
         if heading == "Items":
             return
         self._post("Maps/players/Items", Key="alice", Data='{"score": 1}')

@@ -1,4 +1,4 @@
-"""The code of the documentation: each fenced block of README.md and docs/*.md.
+"""The code of the documentation: each fenced block of README.md and the pages of `docs`.
 
 A block that no test can run has a comment above it with the reason, which a reader of the page
 does not see:
@@ -20,7 +20,16 @@ __all__ = ["PAGES", "ROOT", "Snippet", "collect", "runner_of", "select"]
 
 ROOT = Path(__file__).parents[2]
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_DOCS = ROOT / "docs"
+
+PAGES = [
+    ROOT / "README.md",
+    *(
+        page
+        for folder in ("", "guide", "reference")
+        for page in sorted((_DOCS / folder).glob("*.md"))
+    ),
+]
 
 _FENCE = re.compile(r"(?P<indent> *)(?P<mark>`{3,}|~{3,})(?P<language>[^`]*)$")
 _NOT_RUN = re.compile(r"\s*<!-- not run: (?P<reason>.+) -->$")
@@ -34,7 +43,7 @@ class Snippet:
     """One fenced block.
 
     Attributes:
-        page: name of its file.
+        page: its file, from `docs` on; `README.md`.
         line: number of the line with its fence.
         language: what the fence names; empty if it names none.
         code: the text of the block.
@@ -76,7 +85,7 @@ def _snippets_of(page: Path) -> Iterator[Snippet]:
                 block.append(text)
             reason, file = _NOT_RUN.match(before), _FILE.match(before)
             yield Snippet(
-                page=page.name,
+                page=str(page.relative_to(ROOT)).removeprefix("docs/"),
                 line=number,
                 language=found["language"].strip(),
                 code=textwrap.dedent("\n".join(block)) + "\n",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import socket
+import sys
+from pathlib import Path
 
 from syncline_protocol import __version__
 from syncline_server.config.credentials import FILE_NAME, Credentials
@@ -89,16 +92,28 @@ def _first_steps(settings: Settings, url: str) -> list[str]:
     usual = Settings()
     data_dir = shlex.quote(str(settings.data_dir))
     found = "" if settings.data_dir == usual.data_dir else f" --data-dir {data_dir}"
+    command = _command()
     steps = {
         **({"Console": f"{url}/console"} if settings.has_console else {}),
         "REST API": f"{url}/docs",
         "Credentials": f"{settings.data_dir / FILE_NAME} (account, and a key that signs tokens)",
-        "A token": f"syncline token --identity alice{found}",
-        "A document": f"syncline doc set{found} lobby '{{\"players\": 1}}'",
-        "See it change": f"syncline doc watch{found} lobby",
+        "A token": f"{command} token --identity alice{found}",
+        "A document": f"{command} doc set{found} lobby '{{\"players\": 1}}'",
+        "See it change": f"{command} doc watch{found} lobby",
     }
     width = max(map(len, steps))
     return ["", *(f"  {name:<{width}}  {text}" for name, text in steps.items())]
+
+
+def _command() -> str:
+    """The command `syncline`, with its path where a shell would not find this server's."""
+    started = Path(sys.argv[0])
+    found = shutil.which("syncline")
+    if started.name != "syncline" or (found and started.exists() and started.samefile(found)):
+        return "syncline"
+    here = Path.cwd()
+    path = started.relative_to(here) if started.is_relative_to(here) else started
+    return shlex.quote(str(path))
 
 
 def _url(settings: Settings, port: int) -> str:

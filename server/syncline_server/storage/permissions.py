@@ -82,11 +82,14 @@ class Permissions:
         self, at: ObjectAddress, sid: str, identity: str, rights: Right | None
     ) -> bytes:
         tag = keys.tag_of(at.service_sid, sid)
+        publish, channel, tail_channel = self._redis.publishing(tag)
         arguments = {
             "sid": sid,
             "identity": identity,
             "rights": bits(rights),
-            **self._redis.publishing(tag),
+            "publish": publish,
+            "channel": channel,
+            "tail": tail_channel,
         }
         reply = await self._redis.commit(
             OBJECT_SCRIPTS[at.type.name].permit, tag, *by_name(arguments)

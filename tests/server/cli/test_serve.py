@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import stat
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.server import START_TIMEOUT, StartServer, refused_start
+from support.server import START_TIMEOUT, SYNCLINE, StartServer, refused_start
 from syncline_protocol import __version__
 
 pytestmark = pytest.mark.usefixtures("installed_command")
@@ -20,6 +21,18 @@ def test_it_says_where_it_is_ready(fresh_server: StartServer) -> None:
     assert server.ready_line == f"Syncline {__version__} is ready at {server.url}\n"
     assert server.process.stdout is not None
     assert server.process.stdout.readline().decode() == f"Demo: {server.url}/demo\n"
+
+
+@pytest.mark.parametrize("on_path", [True, False])
+def test_the_first_start_names_the_command_that_a_shell_finds(
+    fresh_server: StartServer, on_path: bool
+) -> None:
+    path = f"{SYNCLINE.parent}:{os.environ['PATH']}" if on_path else "/usr/bin:/bin"
+    server = fresh_server(environ={"PATH": path})
+    assert server.process.stdout is not None
+    lines = [server.process.stdout.readline().decode() for _ in range(5)]
+    command = "syncline" if on_path else str(SYNCLINE.relative_to(Path.cwd()))
+    assert lines[4].split()[:4] == ["A", "token", command, "token"]
 
 
 def test_the_data_directory_is_its_owners_alone(fresh_server: StartServer, tmp_path: Path) -> None:

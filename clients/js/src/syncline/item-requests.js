@@ -198,7 +198,7 @@ export class ItemRequests {
   }
 
   /**
-   * @param {JsonObject[]} operations as in docs/guide.md, "Batches"
+   * @param {JsonObject[]} operations as in docs/guide/maps.md, "Batches"
    * @param {{ collectionTtl?: number }} options
    * @returns {Promise<BatchResult<I>[]>}
    */

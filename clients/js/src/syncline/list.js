@@ -49,7 +49,7 @@ export class SyncList extends Collection {
   /**
    * Write up to 100 items in one step: all of them, or none.
    *
-   * @param {JsonObject[] | ((batch: ListBatch<T>) => void)} operations as in docs/guide.md, "Batches";
+   * @param {JsonObject[] | ((batch: ListBatch<T>) => void)} operations as in docs/guide/maps.md, "Batches";
    *   or a function that calls the verbs of `batch`
    * @param {BatchOptions} [options]
    * @returns {Promise<BatchResult<ListItem<T>>[]>} in the order of the operations

@@ -18,7 +18,7 @@ export const OBJECT_TYPES = Object.freeze(["document", "list", "map", "stream"])
 export const OUTSTANDING_LIMIT = 10_000;
 
 /**
- * Error codes of the server by status (docs/guide.md, "Errors"), besides 20000 plus the status.
+ * Error codes of the server by status (docs/guide/errors.md), besides 20000 plus the status.
  *
  * @type {Record<number, number[]>}
  */

@@ -130,8 +130,9 @@ class Redis:
         """Number of times that this machine's clock and Redis' were found too far apart."""
         return sum(connection.inspector.clock_faults for connection in self._shards.values())
 
-    def publishing(self, key: str) -> dict[str, str | None]:
-        """Arguments of scripts for the events of a key's object (lib/publish.lua).
+    def publishing(self, key: str) -> tuple[str, str, str | None]:
+        """Arguments of scripts for the events of a key's object: publish, channel, tail
+        (lib/publish.lua).
 
         Raises `Unavailable` while the data set is not known.
         """
@@ -139,7 +140,7 @@ class Redis:
         if not self.engine.is_whole:
             with suppress(LookupError):
                 tail = self.tail_channel(self.engine.shard_of(key))
-        return {"publish": self.engine.publish, "channel": self._channel_infix(), "tail": tail}
+        return self.engine.publish, self._channel_infix(), tail
 
     def now_ms(self, key: str | None = None) -> int:
         """Lower bound of Redis' time on the shard of `key`; None gives the latest of all shards."""
@@ -229,21 +230,19 @@ class Redis:
         """
         if self._no_writes is not None and verb not in _HARMLESS:
             raise Unavailable(self._no_writes)
-        name = self.prefixed(key)
-        return await self._route(key, lambda connection: connection.execute(verb, name, *arguments))
+        command = (verb, self.prefixed(key), *arguments)
+        return await self._route(key, command)
 
     async def publish(self, wire_channel: str, message: str) -> int:
         """Publish a message; returns how many subscribers received it. Raises as `execute`."""
         command = (self.engine.publish, wire_channel, message)
-        receivers: int = await self._route(
-            wire_channel, lambda connection: connection.execute(*command)
-        )
+        receivers: int = await self._route(wire_channel, command)
         return receivers
 
     async def run(self, script: Script, key: str, *arguments: Argument) -> Any:
         """The reply of a script that only reads; raises as `execute`."""
         command = self._call(script, key, arguments)
-        return await self._route(key, lambda connection: connection.execute(*command))
+        return await self._route(key, command)
 
     def _call(self, script: Script, key: str, arguments: Sequence[Argument]) -> Sequence[Argument]:
         own = server_clock.script_arguments
@@ -256,7 +255,7 @@ class Redis:
             raise Unavailable(self._no_writes)
         command = self._call(script, key, arguments)
         began = time.monotonic()
-        reply = await self._route(key, lambda connection: connection.commit(*command))
+        reply = await self._route(key, command, writes=True)
         self._commits.observe(time.monotonic() - began)
         return reply
 
@@ -271,7 +270,7 @@ class Redis:
             await self.reconnected(key)
             return await ask()
 
-    async def _route(self, key: str, ask: Callable[[ShardConnection], Awaitable[Any]]) -> Any:
+    async def _route(self, key: str, command: Sequence[Argument], *, writes: bool = False) -> Any:
         """Send a command to the shard of a key; again if the shard redirects it or puts it off.
 
         A redirected command was not carried out, so sending it again is safe.
@@ -289,7 +288,9 @@ class Redis:
                 )
             connection = self._shard_connection(key)
             try:
-                return await ask(connection)
+                # By `commit`, a write waits until it is durable.
+                ask = connection.commit if writes else connection.execute
+                return await ask(*command)
             except ReplyError as error:
                 kind = str(error).partition(" ")[0]
                 if kind == "NOSCRIPT":
