@@ -140,9 +140,20 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     cluster = Cluster(tmp_path_factory.mktemp("cluster"))
     try:
         asyncio.run(cluster.start())
-        yield ["--redis-url", cluster.url]
+        yield _ClusterOptions(["--redis-url", cluster.url])
     finally:
         cluster.stop()
+
+
+class _ClusterOptions(list[str]):
+    """Options that differ each time they are unpacked: each server has an account of its own, and
+    so needs keys of its own."""
+
+    _numbers = count()
+
+    def __iter__(self) -> Iterator[str]:
+        yield from super().__iter__()
+        yield f"--redis-prefix=server{next(self._numbers)}:"
 
 
 @pytest.fixture(scope="session")

@@ -91,4 +91,6 @@ async def test_a_tail_needs_one_right_more(
         await board.set("card", {"n": 1})
         document = await client.document("prefs", data={"n": 0})
         await document.set({"n": 1})
-        assert (await tail.next()).data["document"]["data"] == {"n": 1}
+        shown = [await tail.next() for _ in range(2)]
+        assert [each.name for each in shown] == ["created", "updated"]
+        assert [each.data["document"]["data"]["n"] for each in shown] == [0, 1]

@@ -9,7 +9,11 @@ __all__ = ["documented_rules"]
 
 _DOCS = Path(__file__).parents[2] / "docs/operations.md"
 
-SHARDED = {"+publish": "+spublish", "+subscribe": "+ssubscribe", "+unsubscribe": "+sunsubscribe"}
+SHARDED = {
+    "+publish": "+spublish",
+    "+subscribe": "+ssubscribe",
+    "+unsubscribe": "+sunsubscribe",
+}
 
 
 def documented_rules(*further: str, sharded: bool = False) -> list[str]:

@@ -163,7 +163,10 @@ class Inbox:
 
 
 class Publications:
-    """All events that are published in one service, received directly from Redis."""
+    """All events that subscribers of objects receive in one service, directly from Redis.
+
+    Creations are not among them: only tails receive those.
+    """
 
     def __init__(self) -> None:
         self._events: list[Any] = []
@@ -193,7 +196,7 @@ class Publications:
 
     def _on_push(self, push: Any) -> None:
         match push:
-            case [b"pmessage", _, _, payload]:
+            case [b"pmessage", _, channel, payload] if not channel.endswith(b":created"):
                 self._events.append(parse_event(payload))
             case [b"pong", b"all"]:
                 self._answer.set_result(None)

@@ -31,7 +31,8 @@ _ABSENT = object()
 def document_line(document: Body, before: Any) -> str:
     """What an event says of a document; `before`: its data before the event, None at first."""
     name = document.get("unique_name") or document["sid"]
-    author = document.get("updated_by") or document.get("removed_by")
+    authors = map(document.get, ("updated_by", "removed_by", "created_by"))
+    author = next(filter(None, authors), None)
     by = f" by {author}" if author else ""
     if "removed_by" in document:
         return f"{name}{' expired' if document['expired'] else by}"
@@ -58,12 +59,17 @@ def object_lines(members: Body) -> Iterator[str]:
         yield f"{name}{author} {shortened(message.get('data'), DATA_LENGTH)}"
         return
     items = [*members.get("items", ()), *members.get("changes", ())]
-    if not items:
+    if members == {"count": None}:
+        yield "some events may be missing: the connection to a part of Redis broke or moved"
+    elif not items:
         others = {key: value for key, value in members.items() if not isinstance(value, dict)}
         others.pop("service_sid", None)
         said = " ".join(f"{key}={shortened(value, VALUE_LENGTH)}" for key, value in others.items())
+        # Only the event of a creation has it and no date of an update.
+        creator = "" if "date_updated" in header else header.get("created_by")
+        author = f"by {creator}" if creator else ""
         expiry = f"expires {_expiry(header)}" if header.get("date_expires") else ""
-        yield " ".join(filter(None, (name, said, expiry)))
+        yield " ".join(filter(None, (name, author, said, expiry)))
     for item in items:
         yield f"{name} {_item_line(item)}"
 

@@ -18,8 +18,8 @@ from syncline_server.config.settings import Settings
 
 from .help import Group
 from .options import setting_options
-from .output import show_line
-from .output_format import output_format, output_option
+from .output import show_line, show_next
+from .output_format import output_format, output_option, plain_output_option
 from .setting_groups import GroupedCommand, grouped_settings
 
 __all__ = ["config"]
@@ -44,12 +44,18 @@ def config() -> None:
     """
 
 
-@config.command(cls=GroupedCommand, params=setting_options())
+@config.command(
+    cls=GroupedCommand,
+    params=[*setting_options(), plain_output_option(table="a sentence")],
+)
 def check(**values: Any) -> None:
     """Check the settings: exit status 0, or 2 with one line that says what to change."""
     settings = Settings(**values)
     find_credentials(settings.data_dir, os.environ)
-    click.echo("The settings are valid.")
+    if output_format() == "table":
+        click.echo("The settings are valid.")
+    else:
+        show_line({"valid": True})
 
 
 @config.command(cls=GroupedCommand, params=[*setting_options(), output_option()])
@@ -57,7 +63,7 @@ def check(**values: Any) -> None:
 def show(context: click.Context, /, **values: Any) -> None:
     """Show each setting, its value and where it comes from; secrets are masked.
 
-    On a terminal a table, else one JSON object a line: name, value, source.
+    JSON and YAML have for each setting its name, value and source.
     """
     settings = Settings(**values)
     rows = [
@@ -70,7 +76,7 @@ def show(context: click.Context, /, **values: Any) -> None:
         return
     for _, name, value, source in rows:
         line = {"name": name, "value": value, "source": source}
-        show_line(line)
+        show_next(line)
 
 
 def _source_of(context: click.Context, name: str) -> str:

@@ -13,7 +13,7 @@ from .access import Access
 from .access_options import with_access
 from .help import Group
 from .item_commands import NEGATIVE_NUMBERS
-from .listings import limit_option, limited, prefix_option, with_prefix
+from .listings import limit_option, limited, name_query, prefix_option
 from .options import page_size_option
 from .output import show_document, show_documents, show_removal
 from .parameters import Address, JsonData, Number, PatchData, check_set
@@ -202,7 +202,8 @@ def rm(access: Access, name: str, if_match: str | None, yes: bool) -> None:
 def ls(access: Access, prefix: str | None, limit: int | None, page_size: int) -> None:
     """List documents, in the order of their SIDs."""
     with open_documents(access) as documents:
-        show_documents(limited(with_prefix(documents.pages(page_size), prefix), limit))
+        found = documents.pages(page_size, name_query(prefix))
+        show_documents(limited(found, limit))
 
 
 @doc.command()

@@ -25,7 +25,7 @@ Exit status:
 
 _SECTIONS = {
     "Server and login": ("url", "token", "identity", "service", "data_dir", "ca_cert"),
-    "Output": ("output", "full"),
+    "Output": ("output", "output_format", "full"),
 }
 """Options with a section of their own, by title; all others stand first, under "Options"."""
 

@@ -8,7 +8,7 @@ import click
 
 from syncline import JsonObject
 
-__all__ = ["limit_option", "limited", "prefix_option", "with_prefix"]
+__all__ = ["limit_option", "limited", "name_query", "prefix_option", "with_prefix"]
 
 Pages = Iterable[list[JsonObject]]
 
@@ -29,6 +29,11 @@ def limited(pages: Pages, limit: int | None) -> Iterator[list[JsonObject]]:
         limit -= len(page)
         if limit <= 0:
             return
+
+
+def name_query(prefix: str | None) -> dict[str, str]:
+    """The query with which the server lists only objects whose names begin with `prefix`."""
+    return {"NamePrefix": prefix} if prefix else {}
 
 
 def with_prefix(

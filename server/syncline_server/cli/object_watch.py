@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import click
 import httpx2
 
-from syncline import ConnectionLost, JsonObject, NotFound, RequestError
+from syncline import JsonObject, NotFound, RequestError
 from syncline.options import Server
 from syncline.sse import event_stream
-from syncline_protocol.backoff import Backoff
 from syncline_protocol.errors import Code
 from syncline_protocol.objects import ObjectType
 
 from .access import Access
-from .failures import printable
 from .output import show_members
+from .stream_loop import follow_streams
 
-__all__ = ["FIRST_PAUSE", "LONGEST_PAUSE", "query_of", "watch_object"]
-
-FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 30
-"""Maximum of the first pause and of any pause in seconds, after a lost connection."""
+__all__ = ["query_of", "watch_object"]
 
 
 def watch_object(
@@ -72,48 +66,37 @@ class _Watch:
         # The object as the last event names it; None before the first.
         self._header: JsonObject | None = None
         self._known: int | None = None
-        self._is_lost = False
 
     async def run(self) -> None:
         """Print events until the object is removed."""
-        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
-        verify = self._access.tls or True
-        async with httpx2.AsyncClient(auth=self._authorize, verify=verify) as http:
-            while True:
-                started = time.monotonic()
-                try:
-                    if await self._follow(http):
-                        return
-                    error = None
-                except NotFound:
-                    if self._header is None:
-                        raise
-                    return show_members("removed", {self._type.name: self._header}, full=self._full)
-                except (RequestError, ConnectionLost, httpx2.TransportError) as found:
-                    if self._header is None or not getattr(found, "retry", True):
-                        raise
-                    error = found
-                backoff.reset_if_stable(time.monotonic() - started)
-                self._report_loss(error)
-                await asyncio.sleep(backoff.pause())
+        await follow_streams(self._access, self._attempt, lambda: self._header is not None)
 
-    async def _follow(self, http: httpx2.AsyncClient) -> bool:
-        """Print the events of one stream. True if the object is removed."""
+    async def _attempt(self, http: httpx2.AsyncClient) -> str | None:
+        try:
+            return await self._follow(http)
+        except NotFound:
+            if self._header is None:
+                raise
+            show_members("removed", {self._type.name: self._header}, full=self._full)
+            return None
+
+    async def _follow(self, http: httpx2.AsyncClient) -> str | None:
+        """Print the events of one stream; returns why it ended, None if the object is removed."""
+        was_open = self._header is not None
         async with event_stream(http, self._url, self._known) as events:
-            if self._is_lost:
-                click.echo("reconnected", err=True)
-                self._is_lost = False
+            if was_open:
+                click.echo("connected again", err=True)
             async for name, body in events:
                 if name == "closing":
                     # After an expiry, the next stream has a new token, if one can be made.
                     if not body["retry"] and body["code"] != Code.TOKEN_EXPIRED:
                         raise RequestError(body["code"], 401, body["message"])
-                    return False
+                    return str(body["message"])
                 show_members(name, body, full=self._full)
                 if name == "removed":
-                    return True
+                    return None
                 self._remember(body)
-        return False
+        return ""
 
     @property
     def _url(self) -> str:
@@ -128,16 +111,6 @@ class _Watch:
         if "revision" in header:
             self._header = {name: header.get(name) for name in ("sid", "unique_name", "revision")}
             self._known = int(body.get("more_since") or header["revision"])
-
-    def _authorize(self, request: httpx2.Request) -> httpx2.Request:
-        request.headers["Authorization"] = self._access.authorization
-        return request
-
-    def _report_loss(self, error: Exception | None) -> None:
-        """Report a lost connection on stderr, so that stdout holds only the object."""
-        reason = "" if error is None else f" ({printable(str(error) or repr(error))})"
-        click.echo(f"connection lost{reason}; reconnecting", err=True)
-        self._is_lost = True
 
 
 def query_of(**options: Any) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from syncline_protocol.objects import ObjectType
 from .access import Access
 from .access_options import with_access
 from .help import Command, Group
-from .listings import limit_option, limited, prefix_option, with_prefix
+from .listings import limit_option, limited, name_query, prefix_option
 from .object_rest import ItemRequest, Items, Objects, open_service
 from .options import page_size_option
 from .output import show_items, show_objects, show_removal, show_resource
@@ -150,8 +150,8 @@ def _ls(type_: ObjectType) -> click.Command:
     @with_access
     def ls(access: Access, prefix: str | None, limit: int | None, page_size: int) -> None:
         with opened(access, type_) as objects:
-            found = limited(with_prefix(objects.pages(page_size), prefix), limit)
-            show_objects(type_.name, found)
+            found = objects.pages(page_size, name_query(prefix))
+            show_objects(type_.name, limited(found, limit))
 
     return ls
 
@@ -250,7 +250,7 @@ def _ls_with_items(type_: ObjectType) -> click.Command:
         size = page_size if limit is None or prefix is not None else min(page_size, limit)
         with opened(access, type_) as objects:
             if address is None:
-                found = with_prefix(objects.pages(size), prefix)
+                found = objects.pages(size, name_query(prefix))
                 show_objects(type_.name, limited(found, limit))
                 return
             items = objects.items(address)

@@ -51,6 +51,7 @@ FIELDS = (
 
 _COLOURS = {
     "state": "bold green",
+    "created": "bold green",
     "updated": "bold cyan",
     "items": "bold cyan",
     "message": "bold cyan",

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 import click
 
-__all__ = ["Format", "output_format", "output_option", "to_yaml"]
+__all__ = ["Format", "output_format", "output_option", "plain_output_option", "to_yaml"]
 
 Format = Literal["table", "json", "yaml"]
 
@@ -16,10 +16,33 @@ _KEY = "syncline.output"
 """Where a context keeps the format that the user chose."""
 
 
-def output_option() -> click.Option:
-    """The option; its value is found by `output_format`."""
+def plain_output_option(table: str) -> click.Option:
+    """The option for a command whose output scripts take as it is; they need not name a format.
+
+    So its default is not that of `output_option`, and SYNCLINE_OUTPUT does not count.
+
+    Args:
+        table: what "table" prints.
+    """
     return click.Option(
-        ["--output", "-o", "output"],
+        ["--output", "-o", "output_format"],
+        type=click.Choice(["table", "json", "yaml"]),
+        help=f"How to print: {table} (table), JSON, or YAML.",
+        default="table",
+        show_default=True,
+        expose_value=False,
+        callback=_choose,
+    )
+
+
+def output_option(*names: str) -> click.Option:
+    """The option; its value is found by `output_format`.
+
+    Args:
+        names: of the option, `--output` and `-o` by default.
+    """
+    return click.Option(
+        [*(names or ("--output", "-o")), "output_format"],
         type=click.Choice(["table", "json", "yaml"]),
         help="How to print: a table for people, one JSON value a line, or YAML.",
         envvar="SYNCLINE_OUTPUT",

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from urllib.parse import urlencode
 
 import click
 import httpx2
 
-from syncline import ConnectionLost, RequestError
+from syncline import RequestError
 from syncline.options import Server
 from syncline.sse import event_stream
-from syncline_protocol.backoff import Backoff
 from syncline_protocol.objects import TYPES
 
 from .access import Access
 from .access_options import with_services_login
-from .failures import printable
 from .help import Command
-from .object_watch import FIRST_PAUSE, LONGEST_PAUSE, query_of
+from .object_watch import query_of
 from .output import show_members
+from .stream_loop import follow_streams
 from .watch import full_option
 
 __all__ = ["tail"]
@@ -54,40 +52,33 @@ def tail(
     """
     query = query_of(Service=service, Type=_PLURALS.get(type_ or ""), Object=sid)
     url = f"{Server.parse(access.url).http_url}/v1/Events"
-    asyncio.run(_follow(access, f"{url}?{urlencode(query)}" if query else url, full=full))
+    follower = _Tail(f"{url}?{urlencode(query)}" if query else url, full=full)
+    asyncio.run(follow_streams(access, follower.follow, lambda: follower.was_open))
 
 
-async def _follow(access: Access, url: str, *, full: bool) -> None:
-    """Print events; open the stream again when it breaks."""
+class _Tail:
+    """The event streams of a tail, one after the other.
 
-    def authorize(request: httpx2.Request) -> httpx2.Request:
-        request.headers["Authorization"] = access.authorization
-        return request
+    Attributes:
+        was_open: true once one of them was open.
+    """
 
-    backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
-    was_open = False
-    async with httpx2.AsyncClient(auth=authorize, verify=access.tls or True) as http:
-        while True:
-            started = time.monotonic()
-            reason = ""
-            try:
-                async with event_stream(http, url, None) as events:
-                    again = "connected again; events of that time are missing"
-                    said = again if was_open else "following the events; Ctrl-C ends it"
-                    click.echo(said, err=True)
-                    was_open = True
-                    async for name, body in events:
-                        if name == "closing":
-                            if not body["retry"]:
-                                raise RequestError(body["code"], 401, body["message"])
-                            reason = str(body["message"])
-                            break
-                        if name != "open":
-                            show_members(name, body, full=full)
-            except (RequestError, ConnectionLost, httpx2.TransportError) as error:
-                if not was_open or not getattr(error, "retry", True):
-                    raise
-                reason = str(error) or repr(error)
-            backoff.reset_if_stable(time.monotonic() - started)
-            click.echo(f"connection lost ({printable(reason)}); connecting again", err=True)
-            await asyncio.sleep(backoff.pause())
+    def __init__(self, url: str, *, full: bool) -> None:
+        self.was_open = False
+        self._url = url
+        self._full = full
+
+    async def follow(self, http: httpx2.AsyncClient) -> str:
+        """Print the events of one stream; returns why it ended."""
+        async with event_stream(http, self._url, None) as events:
+            again = "connected again; events of that time are missing"
+            click.echo(again if self.was_open else "following the events; Ctrl-C ends it", err=True)
+            self.was_open = True
+            async for name, body in events:
+                if name == "closing":
+                    if not body["retry"]:
+                        raise RequestError(body["code"], 401, body["message"])
+                    return str(body["message"])
+                if name != "open":
+                    show_members(name, body, full=self._full)
+        return ""

@@ -14,6 +14,8 @@ from syncline_server.config.validation import SettingError
 
 from .help import Command
 from .options import setting_option
+from .output import show_line
+from .output_format import output_format, plain_output_option
 from .parameters import Identity, KeySid
 
 __all__ = ["token"]
@@ -22,7 +24,10 @@ __all__ = ["token"]
 @click.command(
     cls=Command,
     prints=False,
-    params=[setting_option("data_dir")],
+    params=[
+        setting_option("data_dir"),
+        plain_output_option(table="the token alone"),
+    ],
     examples=("syncline token --identity alice --ttl 3600",),
 )
 @click.option("--identity", type=Identity(), required=True, help="Identity of the token holder.")
@@ -67,5 +72,9 @@ def token(*, identity: str, ttl: int, service: str, key: str | None, data_dir: P
             "secrets in Redis cannot be read back: set SYNCLINE_API_KEY_SID and "
             "SYNCLINE_API_KEY_SECRET to what was shown when the key was created"
         )
-    click.echo(mint_token(credentials, identity, ttl, service=service, key=key))
+    made = mint_token(credentials, identity, ttl, service=service, key=key)
+    if output_format() == "table":
+        click.echo(made)
+    else:
+        show_line({"token": made, "identity": identity, "service": service, "ttl": ttl, "key": key})
     click.echo(f"signed by {key} of {credentials.account_sid}, for {ttl} s", err=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -36,6 +35,8 @@ from .access import Access
 from .access_options import with_access
 from .channel_observer import ChannelObserver
 from .help import Command
+from .output import show_line
+from .output_format import output_format, output_option
 
 __all__ = ["verify"]
 
@@ -95,6 +96,7 @@ _NAMES = {DOCUMENTS: DOCUMENTS, "lists": "list", "maps": "map", "streams": "stre
 @click.command(
     cls=Command,
     prints=False,
+    params=[output_option("-o")],
     epilog="""\b
 Exit status:
   0    green: every promise was tested and kept
@@ -172,7 +174,7 @@ Exit status:
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("syncline-verify"),
-    help="Directory for history.jsonl, timeline.svg and verdict.json.",
+    help="Directory for history.jsonl, timeline.svg and verdict.json; -o is how to print.",
 )
 @with_access
 def verify(
@@ -334,8 +336,8 @@ def _save(verdict: Verdict, output: Path) -> None:
 
 
 def _show(verdict: Verdict, output: Path) -> None:
-    if not sys.stdout.isatty():
-        return click.echo(_json(verdict), nl=False)
+    if output_format() != "table":
+        return show_line(verdict.body)
     console = Console()
     console.print(render(verdict))
     console.print(f"{output} contains history, timeline and verdict", style="dim")

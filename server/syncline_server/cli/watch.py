@@ -65,9 +65,9 @@ def _report_connection(change: StateChanged) -> None:
     """Report a lost connection on stderr, so that stdout holds only the document."""
     if change.state is ConnectionState.WAITING:
         reason = f" ({printable(str(change.error))})" if change.error else ""
-        click.echo(f"connection lost{reason}; reconnecting", err=True)
+        click.echo(f"connection lost{reason}; connecting again", err=True)
     elif change.state is ConnectionState.CONNECTED:
-        click.echo("reconnected", err=True)
+        click.echo("connected again", err=True)
 
 
 def _event(event: DocumentEvent) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from syncline_protocol import native
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.objects import TYPES, type_of_sid
+from syncline_protocol.objects import TYPES, Event, type_of_sid
 from syncline_protocol.sids import is_sid
 from syncline_server.auth.authenticator import revoked
 from syncline_server.auth.principal import Principal
@@ -27,7 +27,8 @@ from syncline_server.http.unknown_names import check_query
 from syncline_server.http.values import query_value
 from syncline_server.observability.metrics import Limit, Load
 from syncline_server.observability.rate_limit import TokenBucket
-from syncline_server.pubsub.pattern_subscriber import PatternSubscriber
+from syncline_server.pubsub.published import Published
+from syncline_server.pubsub.tails import make_subscriber
 from syncline_server.storage.events import parse_event
 from syncline_server.storage.rights import Right, RightsChanged
 from syncline_server.storage.services import unknown_service
@@ -80,7 +81,7 @@ def routes(backend: Backend, connections: ConnectionRegistry, admission: Admissi
 
 
 async def _filters(backend: Backend, request: Request) -> tuple[str | None, str]:
-    """The SID of the service, None for all; and a SID, or the beginning of SIDs and `*`."""
+    """The SID of the service, None for all; and a SID, or the beginning of SIDs."""
     given = check_query(request, FILTERS)
     service, plural, sid = (query_value(given, name, Code.INVALID_PARAMETER) for name in FILTERS)
     found = await backend.services.find(service) if service else None
@@ -91,8 +92,8 @@ async def _filters(backend: Backend, request: Request) -> tuple[str | None, str]
         raise Refusal(Code.INVALID_PARAMETER, f"Type must be one of {', '.join(prefixes)}.")
     if sid and not (is_sid(sid) and sid[:2] in prefixes.values()):
         raise Refusal(Code.INVALID_PARAMETER, "Object must be the SID of an object.")
-    pattern = sid or (f"{prefixes[plural.lower()]}*" if plural else "*")
-    return None if found is None else found.sid, pattern
+    wanted = sid or (prefixes[plural.lower()] if plural else "")
+    return None if found is None else found.sid, wanted
 
 
 class _Tail(StreamingResponse):
@@ -115,8 +116,8 @@ class _Tail(StreamingResponse):
         self._limit_hits = backend.meters.limit_hits
         self._heartbeat = backend.settings.sse_heartbeat
         self._bucket = TokenBucket(backend.settings.tail_rate, asyncio.get_running_loop().time)
-        self._subscriber = PatternSubscriber(
-            backend.redis, backend.settings.redis_timeout, self._on_event
+        self._subscriber = make_subscriber(
+            backend.redis, backend.settings.redis_timeout, self._on_published, self._on_gap
         )
         self._frames: deque[bytes] = deque()
         self._waiting = 0
@@ -125,7 +126,7 @@ class _Tail(StreamingResponse):
         self._ended = False
 
     async def open(self, service_sid: str | None, sid: str) -> None:
-        """Subscribe. Raises as `PatternSubscriber.open`, and if the key was revoked meanwhile."""
+        """Subscribe. Raises as `TailSubscriber.open`, and if the key was revoked meanwhile."""
         # Before the first await: two requests at once must not both get the last place.
         self._tails.add(self)
         try:
@@ -214,7 +215,12 @@ class _Tail(StreamingResponse):
         if not (self._subscriber.is_open and self._subscriber.has_answered):
             self._close(Refusal(Code.UNAVAILABLE, "The store's events do not come. Try again."))
 
-    def _on_event(self, service_sid: str, payload: bytes) -> None:
+    def _on_gap(self) -> None:
+        # While events are left out, their count says enough.
+        if not self._ended and self._waiting < WAITING_LIMIT:
+            self._add(_chunk("missed", {"count": None}))
+
+    def _on_published(self, published: Published) -> None:
         if self._ended:
             return
         if not self._bucket.admit() or self._waiting >= WAITING_LIMIT:
@@ -222,15 +228,16 @@ class _Tail(StreamingResponse):
             self._limit_hits[Limit.TAIL_RATE] += 1
             return
         try:
-            event = parse_event(payload)
+            event = parse_event(published.payload)
         except (LookupError, TypeError, ValueError):
             return  # a later version has published it
         if isinstance(event, RightsChanged):
-            frame = _chunk("permission", _permission(service_sid, event))
+            name, members = "permission", _permission(event)
+        elif published.is_creation:
+            name, members = "created", _creation(event)
         else:
-            members = {"service_sid": service_sid, **native.event_members(event)}
-            frame = _chunk(native.event_name(event), members)
-        self._add(frame)
+            name, members = native.event_name(event), native.event_members(event)
+        self._add(_chunk(name, {"service_sid": published.service_sid, **members}))
 
     def _add(self, frame: bytes) -> None:
         self._frames.append(frame)
@@ -249,9 +256,8 @@ class _Tail(StreamingResponse):
         self._tails.discard(self)
 
 
-def _permission(service_sid: str, changed: RightsChanged) -> dict[str, Any]:
+def _permission(changed: RightsChanged) -> dict[str, Any]:
     return {
-        "service_sid": service_sid,
         type_of_sid(changed.sid).name: {"sid": changed.sid},
         "identity": changed.identity,
         **{
@@ -263,6 +269,13 @@ def _permission(service_sid: str, changed: RightsChanged) -> dict[str, Any]:
             )
         },
     }
+
+
+def _creation(event: Event) -> dict[str, Any]:
+    """The members of the update as which a creation is published, with the names of a creation."""
+    body = dict(native.event_body(event))
+    date, by, _ = (body.pop(each) for each in ("date_updated", "updated_by", "previous_revision"))
+    return {type_of_sid(event.sid).name: {**body, "date_created": date, "created_by": by}}
 
 
 def _chunk(name: str, body: dict[str, Any]) -> bytes:

@@ -113,7 +113,7 @@ class Commit:
             operation_ms: milliseconds for which the operation id is remembered.
         """
         at, author, webhooks = self.at, self.author, self.author.webhooks
-        publish, channel = redis.publishing
+        publish, channel, tail = redis.publishing(self.tag)
         # An operation id counts for the whole service: used again for an object of another bucket,
         # it is found. On a Cluster a script reaches one slot, so the record is in the bucket, and
         # `operations.claim_all` has bound the id to that bucket before.
@@ -145,6 +145,8 @@ class Commit:
             operation_ms,
             *by_name(self._lookup),
         ]
+        if tail is not None:
+            arguments += ("tail", tail)
         if self.if_match is not None:
             arguments += ("if_match", self.if_match)
         if self.ttl is not None:

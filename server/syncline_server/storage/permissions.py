@@ -81,15 +81,16 @@ class Permissions:
     async def _permit(
         self, at: ObjectAddress, sid: str, identity: str, rights: Right | None
     ) -> bytes:
-        publish, channel = self._redis.publishing
+        tag = keys.tag_of(at.service_sid, sid)
+        publish, channel, tail_channel = self._redis.publishing(tag)
         arguments = {
             "sid": sid,
             "identity": identity,
             "rights": bits(rights),
             "publish": publish,
             "channel": channel,
+            "tail": tail_channel,
         }
-        tag = keys.tag_of(at.service_sid, sid)
         reply = await self._redis.commit(
             OBJECT_SCRIPTS[at.type.name].permit, tag, *by_name(arguments)
         )

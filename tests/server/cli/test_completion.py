@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -27,3 +29,23 @@ def test_the_script_completes_commands() -> None:
         check=False,
     )
     assert ended.stdout.split() == ["plain,list", "plain,listen"]
+
+
+def test_bash_completes_with_the_script(command: CommandLine, tmp_path: Path) -> None:
+    """The script runs in a shell whose words are those after a Tab."""
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("no bash")
+    script = tmp_path / "syncline.bash"
+    script.write_text(command("completion", "bash").out)
+    typed = f"""
+        source {script}
+        COMP_WORDS=(syncline connections cl) COMP_CWORD=2
+        $(complete -p syncline | sed 's/.*-F \\([^ ]*\\).*/\\1/') syncline cl connections
+        echo "${{COMPREPLY[@]}}"
+    """
+    environ = {**os.environ, "PATH": f"{SYNCLINE.parent}:{os.environ['PATH']}"}
+    ended = subprocess.run(
+        [bash, "--norc", "-c", typed], env=environ, capture_output=True, text=True, check=False
+    )
+    assert (ended.stdout, ended.stderr) == ("close\n", "")

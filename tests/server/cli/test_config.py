@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import yaml
 
 from support.command import CommandLine
 from support.server import StartServer
@@ -114,3 +115,11 @@ def test_the_first_start_says_what_to_do_next(fresh_server: StartServer) -> None
     assert f"--data-dir {server.data_dir}" in lines[5]
     assert server.url not in "".join(lines[3:])
     assert server.credentials.auth_token not in "".join(lines)
+
+
+def test_check_and_show_print_in_the_format_that_is_asked_for(command: CommandLine) -> None:
+    assert command("config", "check", "-o", "json").value == {"valid": True}
+    assert command("config", "check", "-o", "yaml").out == "valid: true\n"
+    shown_as_yaml = command("config", "show", "-o", "yaml")
+    documents = list(yaml.safe_load_all(shown_as_yaml.out))
+    assert {"name": "port", "value": 8040, "source": "default"} in documents

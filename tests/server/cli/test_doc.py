@@ -14,6 +14,7 @@ import pytest
 
 from support.command import CommandLine
 from support.server import RunningServer, StartServer
+from syncline_server.cli.api import Collection
 from syncline_server.cli.output import FIELDS
 
 ABSENT_SID = "ET" + "0" * 32
@@ -313,6 +314,23 @@ def test_ls_by_prefix_and_limit(command: CommandLine, name: str) -> None:
     listed = command("doc", "ls", "--prefix", name, "--page-size=2").lines
     assert sorted(each["unique_name"] for each in listed) == [f"{name}{n}" for n in range(3)]
     assert len(command("doc", "ls", "--prefix", name, "--limit=2").lines) == 2
+
+
+def test_ls_lets_the_server_look_for_the_prefix(
+    command: CommandLine, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries = []
+    fetch = Collection.page
+
+    def page(self: Collection, query: Any) -> Any:
+        queries.append(dict(query))
+        return fetch(self, query)
+
+    monkeypatch.setattr(Collection, "page", page)
+    for type_ in ("doc", "map", "list", "stream"):
+        assert command(type_, "ls", "--prefix", name).status == 0
+        assert queries.pop(0)["NamePrefix"] == name
+        queries.clear()
 
 
 def test_rm_without_a_terminal_needs_yes(command: CommandLine, name: str) -> None:

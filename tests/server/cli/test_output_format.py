@@ -75,7 +75,7 @@ def _commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str,
     return found
 
 
-SILENT = {("bench",), ("verify",), ("serve",), ("token",), ("completion",), ("config", "check")}
+SILENT = {("bench",), ("verify",), ("serve",), ("completion",)}
 """Commands that print no values, or have an option of their own."""
 
 

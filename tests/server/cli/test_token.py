@@ -94,3 +94,17 @@ def test_half_a_pair_in_the_environment_is_named(command: CommandLine) -> None:
     outcome = command("token", "--identity", "a", environ={"SYNCLINE_API_KEY_SID": f"SK{DIGITS}"})
     assert outcome.status == 2
     assert "SYNCLINE_API_KEY_SECRET" in outcome.err
+
+
+def test_the_format_says_how_it_is_printed(command: CommandLine) -> None:
+    arguments = ("token", "--identity", "alice", "--ttl", "60")
+    # Scripts take the token as it is, so a variable for all commands does not count.
+    environ = ENVIRON | {"SYNCLINE_OUTPUT": "json"}
+    assert command(*arguments, environ=environ).out.count(".") == 2
+    made = command(*arguments, "-o", "json", environ=ENVIRON).value
+    token = made.pop("token")
+    assert jwt.decode(token, options={"verify_signature": False})["grants"]["identity"] == "alice"
+    key = ENVIRON["SYNCLINE_API_KEY_SID"]
+    assert made == {"identity": "alice", "service": "default", "ttl": 60, "key": key}
+    as_yaml = command(*arguments, "-o", "yaml", environ=ENVIRON)
+    assert "\nidentity: alice\n" in as_yaml.out

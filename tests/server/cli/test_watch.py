@@ -105,7 +105,7 @@ def test_it_goes_on_after_a_crash_of_the_server(
         notes = [watch.next_message()]
         while notes[-1].startswith("connection lost"):  # an attempt before the server was back
             notes.append(watch.next_message())
-        assert notes[-1] == "reconnected\n"
+        assert notes[-1] == "connected again\n"
 
 
 def test_what_does_not_exist_is_not_created(

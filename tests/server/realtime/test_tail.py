@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+import syncline
 from support.api import DocumentsApi, unique
 from support.keys import KeysApi
 from support.metrics import scrape
@@ -15,10 +16,18 @@ from support.server import RunningServer, StartServer, StartSharedServer
 from support.stream import StreamEvent, stream_at
 
 
-def rest(server: RunningServer, path: str, body: dict[str, Any], method: str = "POST") -> Any:
+def rest(
+    server: RunningServer,
+    path: str,
+    body: dict[str, Any],
+    *,
+    headers: dict[str, str] | None = None,
+    expected: int | None = None,
+) -> Any:
+    """POST; `expected` is the status, any success by default."""
     url = f"{server.url}/v1/Services/default/{path}"
-    reply = httpx2.request(method, url, json=body, auth=server.basic)
-    assert reply.status_code < 300, reply.text
+    reply = httpx2.post(url, json=body, auth=server.basic, headers=headers)
+    assert reply.status_code in ([expected] if expected else range(200, 300)), reply.text
     return reply.json()
 
 
@@ -72,6 +81,51 @@ async def test_it_shows_what_other_workers_and_token_holders_write(
         events = [await stream.next() for _ in range(8)]
         assert [each.data["document"]["data"]["n"] for each in events] == list(range(8))
         assert {each.data["document"]["updated_by"] for each in events} == {"ada"}
+
+
+async def test_it_shows_what_was_created(server: RunningServer) -> None:
+    plurals = {"document": "Documents", "list": "Lists", "map": "Maps", "stream": "Streams"}
+    async with (
+        tail(server, "?Service=default") as stream,
+        syncline.connect(server.url, token=server.token("ada")) as client,
+    ):
+        assert (await stream.next()).name == "open"
+        made = {
+            name: rest(server, plural, {"UniqueName": unique(), "Ttl": 3600})
+            for name, plural in plurals.items()
+        }
+        for name, resource in made.items():
+            event = await following(stream, resource["sid"])
+            assert event.name == "created"
+            assert event.data["service_sid"] == resource["service_sid"]
+            shown = event.data[name]
+            dates = {"date_created", "date_expires"}
+            assert {"unique_name", "revision", "created_by"} | dates <= set(shown)
+            # Dates of REST are in whole seconds.
+            for key in shown.keys() & resource.keys() - dates:
+                assert shown[key] == resource[key]
+        document = await client.document(unique(), data={"n": 1})
+        await document.set({"n": 2})
+        await document.remove()
+        events = [await following(stream, document.sid) for _ in range(3)]
+        assert [each.name for each in events] == ["created", "updated", "removed"]
+        created = events[0].data["document"]
+        assert (created["data"], created["created_by"]) == ({"n": 1}, "ada")
+        # An object that was there is not created again.
+        again = rest(server, "Maps", {"UniqueName": made["map"]["unique_name"]}, expected=409)
+        rest(server, f"Maps/{made['map']['sid']}/Items", {"Key": "k", "Data": {}})
+        assert (await following(stream, made["map"]["sid"])).name == "items", again
+
+
+async def test_a_creation_that_is_committed_again_is_shown_once(server: RunningServer) -> None:
+    body, key = {"UniqueName": unique(), "Data": {}}, {"Idempotency-Key": unique()}
+    async with tail(server) as stream:
+        assert (await stream.next()).name == "open"
+        for _ in range(2):
+            sid = rest(server, "Documents", body, headers=key)["sid"]
+        rest(server, f"Documents/{sid}", {"Data": {"n": 1}})
+        events = [await following(stream, sid) for _ in range(2)]
+        assert [each.name for each in events] == ["created", "updated"]
 
 
 async def test_filters_by_service_type_and_object(server: RunningServer) -> None:

@@ -81,6 +81,8 @@ class Redis:
         self._shards: dict[str, ShardConnection] = {}
         self._tasks = TaskSet()
         self._no_writes: str | None = None
+        # The tags of `tail_channel`; they follow from the slot map.
+        self._tail_tags: dict[str, str | None] = {}
         self._setup: Callable[[], Sequence[Argument]] = tuple
 
     @property
@@ -128,13 +130,17 @@ class Redis:
         """Number of times that this machine's clock and Redis' were found too far apart."""
         return sum(connection.inspector.clock_faults for connection in self._shards.values())
 
-    @property
-    def publishing(self) -> tuple[str, str]:
-        """For scripts: the publishing command, and the middle of a channel's name.
+    def publishing(self, key: str) -> tuple[str, str, str | None]:
+        """Arguments of scripts for the events of a key's object: publish, channel, tail
+        (lib/publish.lua).
 
         Raises `Unavailable` while the data set is not known.
         """
-        return self.engine.publish, self._channel_infix()
+        tail = None
+        if not self.engine.is_whole:
+            with suppress(LookupError):
+                tail = self.tail_channel(self.engine.shard_of(key))
+        return self.engine.publish, self._channel_infix(), tail
 
     def now_ms(self, key: str | None = None) -> int:
         """Lower bound of Redis' time on the shard of `key`; None gives the latest of all shards."""
@@ -168,6 +174,19 @@ class Redis:
                 if self.engine.shard_of(tag) == shard:
                     return tag
         return None
+
+    def tail_channel(self, shard: str) -> str | None:
+        """The name in Redis of a Cluster's channel for tails of a shard; None if there is none.
+
+        It depends on the slot map, as `probe_tag` does. Servers whose maps differ for a while use
+        different channels: then the tails miss events.
+
+        Raises `Unavailable` while the data set is not known.
+        """
+        if shard not in self._tail_tags:
+            self._tail_tags[shard] = self.probe_tag(shard)
+        tag = self._tail_tags[shard]
+        return None if tag is None else self.wire_channel(f"{tag}{_EVENT}tail")
 
     def inspect(self, key: str) -> None:
         """Inspect the shard of a key: Redis refused a command that it should accept."""
@@ -299,6 +318,7 @@ class Redis:
 
     def _match_shards(self) -> None:
         """Connect to the shards that the engine names now, and drop the others."""
+        self._tail_tags.clear()
         shards = set(self.engine.shards())
         for shard in shards - self._shards.keys():
             self._shards[shard] = connection = self._make(shard)

@@ -72,5 +72,11 @@ if arguments.needs then
   also(redis.call, 'ZADD', tag .. ':identities:' .. sid, 0, by)
 end
 queue_webhook('created', object, by, object[DATA])
+-- For tails alone, since nobody has the new object open: an update, on a channel whose name says that it is a creation. It costs
+-- next to nothing while nobody follows all objects. (Patterns of others count too, which does no harm.)
+if (also(redis.call, 'PUBSUB', 'NUMPAT') or 0) > 0 then
+  announce(sid, {kind = 'updated', name = object[NAME], revision = object[REVISION], previous = previous,
+                 at = object[UPDATED], by = by, expires = object[EXPIRES]}, object[DATA], ':created')
+end
 object[DATA] = ''
 return answered(object)

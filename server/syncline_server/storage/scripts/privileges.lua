@@ -29,6 +29,7 @@ local ATTEMPTS = {
   {'XRANGE', STREAM, '-', '+'}, {'XACK', STREAM, 'g', '0-1'}, {'XGROUP', 'CREATE', STREAM, 'g', '0'},
   {'XREADGROUP', 'GROUP', 'g', 'c', 'STREAMS', STREAM, '>'},
   {arguments.publish, arguments.channel, ''},
+  {'PUBSUB', 'NUMPAT'},
 }
 
 local refused = {}

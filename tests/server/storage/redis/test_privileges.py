@@ -29,7 +29,9 @@ from syncline_server.storage.webhooks import WebhookPolicy
 
 SOURCES = Path(syncline_server.__file__).parent
 
-COMMANDS = [rule[1:] for rule in documented_rules() if re.fullmatch(r"\+[a-z]+(\|create)?", rule)]
+COMMANDS = [
+    rule[1:] for rule in documented_rules() if re.fullmatch(r"\+[a-z]+(\|create|\|numpat)?", rule)
+]
 NOT_OF_SCRIPTS = ("ping", "select", "evalsha", "subscribe", "unsubscribe")
 WRITING = [each for each in COMMANDS if each not in NOT_OF_SCRIPTS]
 

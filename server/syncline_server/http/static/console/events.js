@@ -110,8 +110,12 @@ export async function eventsView({ api, main, signal }) {
     fill(missed);
   }
 
-  /** @param {number} count */
+  /** @param {number | null} count null: unknown */
   function showMissed(count) {
+    if (count === null) {
+      fill(missed, "Some events may be missing: the server's connection to a part of Redis broke or moved.");
+      return;
+    }
     missedCount += count;
     fill(missed, `${missedCount} events are not shown: more came than the page takes.`);
   }
@@ -125,8 +129,8 @@ export async function eventsView({ api, main, signal }) {
 function eventEntry(name, data) {
   const [plural, type] = Object.entries(TYPES).find(([, each]) => each.name in data) ?? ["", null];
   const header = type === null ? {} : data[type.name];
-  const at = header.date_updated ?? header.date_removed ?? data.message?.date_created;
-  const by = header.updated_by ?? header.removed_by ?? data.message?.created_by ?? data.identity ?? "";
+  const at = header.date_updated ?? header.date_created ?? header.date_removed ?? data.message?.date_created;
+  const by = header.updated_by ?? header.created_by ?? header.removed_by ?? data.message?.created_by ?? data.identity ?? "";
   const items = (data.changes ?? []).map((/** @type {any} */ each) => `${each.kind} ${each.key ?? each.index}`);
   const title = header.unique_name ?? header.sid ?? "";
   const shown = element("div");
