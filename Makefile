@@ -23,7 +23,7 @@ PYTEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadsco
 # Passed on to `syncline serve` by run, and to pytest by test.
 ARGS ?=
 
-.PHONY: help install run node browser helm lint format blocking check test test-units test-python test-js test-cluster docs bench build build-npm check-wheel requirements clean
+.PHONY: help install run node browser helm lint format blocking check test test-units test-python test-js test-cluster recipes docs bench build build-npm check-wheel requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ test-js: install node
 
 test-cluster: install ## Run the tests of REST, the wires and the clients on a Redis Cluster
 	ON_CLUSTER=1 $(PYTEST) tests/cluster tests/server/http tests/server/realtime tests/vendor tests/client $(ARGS)
+
+recipes: install ## Run the recipes for the vendor's helpers in Java, Go, PHP and Ruby, as far as these are installed
+	$(BIN)/pytest -q -rs -s tests/docs/recipes.py $(ARGS)
 
 docs: install docs/node_modules/.installed ## Build this version of the documentation into docs/build/site; a warning is an error
 	cd docs && node_modules/.bin/typedoc --logLevel Warn

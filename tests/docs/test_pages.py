@@ -16,6 +16,7 @@ from support.server import SYNCLINE
 from support.snippets import PAGES, ROOT, Snippet, collect, runner_of, select
 
 RUNNERS = {
+    "binding",
     "browser",
     "compiler",
     "data",
@@ -26,8 +27,12 @@ RUNNERS = {
     "proxy",
     "pytest",
     "python",
+    "recipe",
+    "serve",
     "shell",
 }
+
+BINDINGS = ("react", "vue", "svelte")
 
 LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} (.+)$", re.M)
@@ -69,6 +74,13 @@ def test_data_can_be_read(snippet: Snippet, tmp_path: Path) -> None:
             except json.JSONDecodeError:
                 for line in code.splitlines():
                     json.loads(line)
+
+
+@pytest.mark.parametrize("snippet", select("binding"), ids=str)
+def test_a_component_is_one_of_the_programs_of_the_bindings(snippet: Snippet) -> None:
+    # The tests of the bindings build and run the programs of these files.
+    texts = [(ROOT / f"clients/{name}/README.md").read_text() for name in BINDINGS]
+    assert any(f"```{snippet.language}\n{snippet.code}```" in text for text in texts)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
