@@ -11,20 +11,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import orjson
+from bench.harness.contending import connected_contenders
+from bench.harness.target import Command
 from bench.stalled import SYNCLINE
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -148,17 +149,19 @@ async def contend(server: Server, seconds: float, *, beside_increments: bool) ->
     """100 clients call `mutate` on one document."""
     name = f"contended-{beside_increments}"
     program = [sys.executable, "-m", "bench.harness.programs.contend_python"]
-    arguments = [server.url, server.token("many"), name, str(CONTENDERS), str(seconds)]
-    contenders = await asyncio.create_subprocess_exec(
-        *program, *arguments, stdout=asyncio.subprocess.PIPE
-    )
+    target = [server.url, server.token("many"), name]
     increments = Waits()
-    if beside_increments:
-        async with server.client("bystander", name) as client:
-            add = partial(client.send_request, "patch", document=name, increment={"/n": 1})
-            await repeat(time.monotonic() + seconds, 0.01, lambda: increments.measure(add()))
-    output, _ = await contenders.communicate()
-    figures = json.loads(output)
+    with ExitStack() as stack:
+        contending = connected_contenders(
+            lambda clients: Command([*program, *target, str(clients), str(seconds)]), CONTENDERS
+        )
+        change = await asyncio.to_thread(stack.enter_context, contending)
+        contenders = asyncio.create_task(asyncio.to_thread(change))
+        if beside_increments:
+            async with server.client("bystander", name) as client:
+                add = partial(client.send_request, "patch", document=name, increment={"/n": 1})
+                await repeat(time.monotonic() + seconds, 0.01, lambda: increments.measure(add()))
+        figures = await contenders
     print(
         f"{CONTENDERS} clients mutate{', beside increments' if beside_increments else ''}: "
         f"{figures['attempts'] / figures['commits']:.2f} tries a commit, "

@@ -34,19 +34,29 @@ def group(name: str, count: int, site: Site, lines: list[str], each: int = 1) ->
 class Load:
     """A running load client whose connections have completed the steps of the script."""
 
-    def __init__(self, directory: Path, script: list[str], *, connecting: int = 100) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        script: list[str],
+        *,
+        connecting: int = 100,
+        first_address: int = 0,
+    ) -> None:
         """
         Args:
             directory: directory for the script.
             connecting: connections that are opened at the same time.
+            first_address: which source address it uses first; one has ports for 20,000
+                connections, and several load clients must not share one.
 
         Raises:
             LoadError: the connections could not be opened.
         """
-        path = directory / "load.txt"
+        path = directory / f"load-{first_address}.txt"
         path.write_text("\n".join(script) + "\n")
+        options = ["--connecting", str(connecting), "--first-address", str(first_address)]
         self._process = subprocess.Popen(
-            [str(LOAD), "--connecting", str(connecting), str(path)],
+            [str(LOAD), *options, str(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

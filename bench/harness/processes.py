@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .target import Command
 
-__all__ = ["Process", "free_ports"]
+__all__ = ["STORES", "Process", "free_ports"]
 
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 15.0
@@ -58,6 +58,10 @@ class Process:
     def cpu(self) -> float:
         """CPU seconds (user and system) so far, including children that have ended."""
         return sum(_cpu(each) for each in self._tree())
+
+    def waited(self) -> float:
+        """Seconds so far in which its threads could run, and waited for a processor."""
+        return sum(_waited(each) for each in self._tree())
 
     def memory(self) -> int:
         """Memory of the processes in bytes (proportional set size)."""
@@ -146,6 +150,16 @@ def _cpu(process: int) -> float:
     # Count the fields after the process name, which may contain spaces.
     fields = text.rpartition(")")[2].split()
     return exact / 1e9 + sum(map(int, fields[13:15])) / TICK
+
+
+def _waited(process: int) -> float:
+    waited = 0
+    for path in Path(f"/proc/{process}/task").glob("*/schedstat"):
+        try:
+            waited += int(path.read_text().split()[1])
+        except OSError:
+            pass  # the thread has ended
+    return waited / 1e9
 
 
 def _pss(process: int) -> int:

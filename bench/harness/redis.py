@@ -11,7 +11,12 @@ from syncline_server.storage.redis import embedded
 from .processes import Process
 from .target import Command
 
-__all__ = ["redis_version", "start_redis"]
+__all__ = ["bus_port", "redis_version", "start_redis"]
+
+
+def bus_port(port: int) -> int:
+    """Port of a Cluster node's bus."""
+    return port + 1
 
 
 def redis_version() -> str:
@@ -21,8 +26,12 @@ def redis_version() -> str:
     return said.strip()
 
 
-def start_redis(port: int, directory: Path, appendfsync: str) -> Process:
-    """Start an empty Redis; `appendfsync` is `always`, `everysec` or `no`."""
+def start_redis(port: int, directory: Path, appendfsync: str, *, cluster: bool = False) -> Process:
+    """Start an empty Redis; `appendfsync` is `always`, `everysec` or `no`.
+
+    Args:
+        cluster: whether it is a node of a Cluster, with its bus on the port after its own.
+    """
     directory.mkdir()
     settings = {
         "port": str(port),
@@ -33,6 +42,8 @@ def start_redis(port: int, directory: Path, appendfsync: str) -> Process:
         "save": "",
         "maxmemory-policy": "noeviction",
     }
+    if cluster:
+        settings |= {"cluster-enabled": "yes", "cluster-port": str(bus_port(port))}
     words = [word for name, value in settings.items() for word in (f"--{name}", value)]
     limits = ["--client-output-buffer-limit", "pubsub", "256mb", "64mb", "60"]
     argv = [str(embedded._find_binary()), *words, *limits]

@@ -7,21 +7,27 @@ import pkgutil
 from collections.abc import Iterator
 
 import bench.peers
+from bench.peers.bare import TARGET as BARE
 
 from .rounds import print_line
 from .target import Missing, Target
 
-__all__ = ["bare_rest", "find_peers"]
+__all__ = ["bare_rest", "find_peers", "rest_peers"]
 
 
 def find_peers() -> list[Target]:
     """Peers with subscribers that can run here; prints why others are skipped."""
-    return [each for each in _all() if not _is_bare(each) and _can_run(each)]
+    return [each for each in _all() if not _is_rest(each) and _can_run(each)]
 
 
 def bare_rest() -> Target | None:
     """The baseline of the REST measure; None if it cannot run here."""
-    return next((each for each in _all() if _is_bare(each) and _can_run(each)), None)
+    return BARE if _can_run(BARE) else None
+
+
+def rest_peers() -> list[Target]:
+    """Peers of the REST measure that can run here, beside its baseline."""
+    return [each for each in _all() if _is_rest(each) and each is not BARE and _can_run(each)]
 
 
 def _all() -> Iterator[Target]:
@@ -34,7 +40,7 @@ def _all() -> Iterator[Target]:
         yield from getattr(found, "TARGETS", ())
 
 
-def _is_bare(target: Target) -> bool:
+def _is_rest(target: Target) -> bool:
     return bool(getattr(target, "rest", False))
 
 

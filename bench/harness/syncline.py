@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from syncline_protocol import __version__, twilsock
+from syncline_protocol.access_tokens import CONTENT_TYPE
 from syncline_server.auth.authenticator import mint_token
 from syncline_server.config.credentials import Credentials, load_credentials
 
 from .target import Command, Site, Target
+from .tokens import make_tokens
 
 __all__ = [
     "Confirming",
@@ -25,6 +27,7 @@ __all__ = [
     "authorization",
     "create_map",
     "native_login",
+    "own_tokens",
     "token",
 ]
 
@@ -76,13 +79,17 @@ class Native(Syncline):
     name = "Syncline, native"
 
     def subscriber(self, site: Site) -> list[str]:
-        return [
-            *native_login(site),
-            "for-each",
-            'send {"id":2,"do":"open","document":"bench-{doc}"}',
-            'expect {"id":2,"ok"',
-            "done",
-        ]
+        return [*native_login(site), *self._open]
+
+    def arrivals(self, site: Site, count: int) -> list[str]:
+        return [_own_tokens(site, count), *_native_login("{token}"), *self._open]
+
+    _open = (
+        "for-each",
+        'send {"id":2,"do":"open","document":"bench-{doc}"}',
+        'expect {"id":2,"ok"',
+        "done",
+    )
 
 
 class Twilsock(Syncline):
@@ -96,13 +103,21 @@ class Twilsock(Syncline):
         return [sid_of(site, f"bench-{number:05}") for number in range(site.documents)]
 
     def subscriber(self, site: Site) -> list[str]:
+        return self._subscriber(site, token(site))
+
+    def arrivals(self, site: Site, count: int) -> list[str]:
+        tokens = _own_tokens(site, count)
+        size = len(tokens.rpartition(" ")[2])
+        return [tokens, *self._subscriber(site, "{token}", size)]
+
+    def _subscriber(self, site: Site, text: str, size: int | None = None) -> list[str]:
         subscription = _SUBSCRIPTION.replace("{type}", self.object_type)
         header = {"active_grant": "data_sync", "http_request": _SUBSCRIPTIONS}
         return [
             "path /v3/wsconnect",
             "frame binary",
             f"list sid doc {' '.join(self.sids(site))}",
-            f"send {_packet('init', {'token': token(site), 'capabilities': []})}",
+            f"send {_init(text, len(text) if size is None else size)}",
             'expect "code":200',
             "for-each",
             f"send {_packet('message', header, subscription)}",
@@ -180,12 +195,40 @@ def _data(site: Site) -> Path:
 
 def native_login(site: Site) -> list[str]:
     """Lines of a load script with which a client connects and authenticates."""
+    return _native_login(token(site))
+
+
+def _native_login(text: str) -> list[str]:
     return [
         "path /v1/ws",
         "header Sec-WebSocket-Protocol: syncline.v1",
-        f'send {{"id":1,"do":"auth","token":"{token(site)}"}}',
+        f'send {{"id":1,"do":"auth","token":"{text}"}}',
         'expect {"id":1,"ok"',
     ]
+
+
+def own_tokens(site: Site, count: int) -> list[str]:
+    """New tokens for the server on this site, of equal length, for `count` identities."""
+    known = credentials(site)
+    key, secret = next(iter(known.api_keys.items()))
+    claims = {"iss": key, "sub": known.account_sid}
+    grants = {"data_sync": {"service_sid": "default"}}
+
+    def named(identity: str) -> dict[str, object]:
+        return {**claims, "grants": {"identity": identity, **grants}}
+
+    return make_tokens(secret, count, named, cty=CONTENT_TYPE)
+
+
+def _own_tokens(site: Site, count: int) -> str:
+    """A line of a load script that names a token for each connection, `{token}`."""
+    return f"list token n {' '.join(own_tokens(site, count))}"
+
+
+def _init(token: str, size: int) -> str:
+    """Template of `init`; `size`: characters of the rendered token."""
+    packet = _packet("init", {"token": "x" * size, "capabilities": []})
+    return packet.replace("x" * size, token)
 
 
 def _packet(method: str, header: Mapping[str, object], payload: str = "") -> str:

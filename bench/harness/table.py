@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from .outcome import Outcome, Spread
 
-__all__ = ["table"]
+__all__ = ["number", "table"]
 
 HEAD = ("", "median", "least … most", "ratio", "least … most", "to reach")
 FORM = "  {:<28} {:>10} {:>22}  {:>7} {:>16}  {}"
@@ -25,7 +25,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 def _cells(outcome: Outcome, name: str) -> Iterator[str]:
     yield name
-    yield from _spread(outcome.spread(name), _number)
+    yield from _spread(outcome.spread(name), number)
     yield from _spread(outcome.ratio(name), "{:.2f}".format)
     goals = [
         f"{goal.text}: {VERDICTS[outcome.reached(goal)]}"
@@ -44,7 +44,7 @@ def _spread(spread: Spread | None, show: Callable[[float], str]) -> Iterator[str
         yield f"{show(spread.least)} … {show(spread.most)}"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Format a value with three or four significant digits."""
     if abs(value) >= 1000:
         return f"{round(value, -int(math.log10(abs(value))) + 3):,.0f}"

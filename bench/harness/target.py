@@ -74,6 +74,10 @@ class Target:
         """Lines of a load script: handshake and steps of a subscriber."""
         raise NotImplementedError
 
+    def arrivals(self, site: Site, count: int) -> list[str]:
+        """As `subscriber`; if clients present tokens, each of `count` has a new one of its own."""
+        return self.subscriber(site)
+
     def writer(self, site: Site) -> list[str]:
         """Lines of a load script: handshake and steps of a writer, and the message it publishes."""
         raise NotImplementedError

@@ -21,6 +21,7 @@ enum {
 };
 
 struct observer observer;
+unsigned first_address;
 
 static const char *const STATES[] = {
     [CONNECTING] = "connecting",
@@ -88,7 +89,7 @@ void connection_open(struct connection *connection, int poll, unsigned ordinal) 
     /* One address has not ports enough for all. */
     setsockopt(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     struct sockaddr_in own = {.sin_family = AF_INET};
-    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + ordinal / PORTS_PER_ADDRESS);
+    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + first_address + ordinal / PORTS_PER_ADDRESS);
     if (bind(descriptor, (struct sockaddr *)&own, sizeof own) < 0)
         fail("bind: %m");
     const struct sockaddr_in *address = &connection->group->address;
@@ -225,7 +226,7 @@ static bool contains(const char *text, size_t size, const struct template *wante
 static const char *matched(const struct echo *echo, const char *payload, size_t size) {
     size_t length = strlen(echo->question);
     const char *found = payload;
-    if (echo->match == HOLDS)
+    if (echo->match >= HOLDS)
         found = memmem(payload, size, echo->question, length);
     else if (size < length || (echo->match == EQUALS && size != length) ||
              memcmp(payload, echo->question, length) != 0)
@@ -233,20 +234,29 @@ static const char *matched(const struct echo *echo, const char *payload, size_t 
     return found == NULL ? NULL : found + length;
 }
 
+static size_t word_size(const char *at, const char *end) {
+    const char *from = at;
+    while (at < end && *at != '"' && *at != ' ')
+        at++;
+    return at == end ? 0 : (size_t)(at - from);
+}
+
 /* True if a message was only there to be answered. */
 static bool answer(struct connection *connection, const char *payload, size_t size) {
     for (const struct echo *echo = connection->group->echoes; echo != NULL; echo = echo->next) {
-        const char *end = matched(echo, payload, size);
         /* What comes during the steps may be made otherwise than events. */
-        if (end == NULL || (echo->match == HOLDS && connection->state != LIVE))
+        if (echo->match >= HOLDS && connection->state != LIVE)
             continue;
-        struct values values = connection_values(connection);
-        const char *quote = memchr(end, '"', (size_t)(payload + size - end));
-        values.word = end;
-        values.word_size = quote == NULL ? 0 : (size_t)(quote - end);
-        connection_send(connection, &echo->answer, &values);
-        if (echo->match != HOLDS)
-            return true;
+        const char *all = payload + size, *end = matched(echo, payload, size);
+        while (end != NULL) {
+            struct values values = connection_values(connection);
+            values.word = end;
+            values.word_size = word_size(end, all);
+            connection_send(connection, &echo->answer, &values);
+            if (echo->match < HOLDS)
+                return true;
+            end = echo->match == HOLDS ? NULL : matched(echo, end, (size_t)(all - end));
+        }
     }
     return false;
 }

@@ -39,6 +39,9 @@ struct observer {
 
 extern struct observer observer;
 
+/* Source addresses are 127.0.0.2 plus this and later ones, so that processes need not share ports. */
+extern unsigned first_address;
+
 /* Begin to connect. `ordinal`: number among all connections. */
 void connection_open(struct connection *connection, int poll, unsigned ordinal);
 

@@ -1,6 +1,6 @@
 /* Many clients of one server in one process: it carries out a script, and then what stdin says.
 
-       load [--connecting N] SCRIPT
+       load [--connecting N] [--first-address A] SCRIPT
 
    Lines of JSON on stdout. ../README.md describes scripts, commands and results. */
 #include <errno.h>
@@ -165,12 +165,17 @@ static void raise_limit(void) {
 
 int main(int count, char **words) {
     int next = 1;
-    if (count == 4 && strcmp(words[1], "--connecting") == 0) {
-        connecting_limit = (unsigned)atoi(words[2]);
-        next = 3;
+    for (; next + 2 < count; next += 2) {
+        unsigned value = (unsigned)atoi(words[next + 1]);
+        if (strcmp(words[next], "--connecting") == 0)
+            connecting_limit = value;
+        else if (strcmp(words[next], "--first-address") == 0)
+            first_address = value;
+        else
+            fail("'%s' is no option", words[next]);
     }
     if (count != next + 1 || connecting_limit == 0)
-        fail("usage: load [--connecting N] SCRIPT");
+        fail("usage: load [--connecting N] [--first-address A] SCRIPT");
     make_connections(script_read(words[next]));
     raise_limit();
     observer = (struct observer){on_live, on_message, publisher_on_reply};

@@ -148,6 +148,10 @@ static void read_confirm(struct reader *reader, char *rest) {
     add_echo(reader, rest)->match = HOLDS;
 }
 
+static void read_confirm_each(struct reader *reader, char *rest) {
+    add_echo(reader, rest)->match = HOLDS_EACH;
+}
+
 static void read_fatal(struct reader *reader, char *rest) {
     reader->group->fatal = strdup(rest);
 }
@@ -205,6 +209,7 @@ static const struct {
     {"reply", read_reply},
     {"reply-exact", read_reply_exact},
     {"confirm", read_confirm},
+    {"confirm-each", read_confirm_each},
     {"fatal", read_fatal},
     {"refused", read_refused},
     {"publish", read_publish},

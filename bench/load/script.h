@@ -18,11 +18,12 @@ struct step {
 };
 
 /* How a message is matched that is answered whenever it comes. */
-enum match { BEGINS, EQUALS, HOLDS };
+enum match { BEGINS, EQUALS, HOLDS, HOLDS_EACH };
 
 struct echo {
     char *question;
-    enum match match; /* HOLDS: anywhere in a message, which is taken as it is all the same */
+    enum match match; /* HOLDS: anywhere in a message, which is taken as it is all the same;
+                         HOLDS_EACH: the same, wherever the message has it */
     struct template answer;
     struct echo *next;
 };

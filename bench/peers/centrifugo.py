@@ -7,6 +7,7 @@ import re
 import subprocess
 
 from bench.harness.target import Command, Missing, Site, Target
+from bench.harness.tokens import make_tokens
 
 from .places import BUILD
 
@@ -14,12 +15,22 @@ __all__ = ["TARGETS"]
 
 BINARY = BUILD / "centrifugo"
 MODULE = "github.com/centrifugal/centrifugo/v6"
+CONNECTED = 'expect {"id":1,"connect"'
 HANDSHAKE = [
     "path /connection/websocket",
     'fatal "error"',
-    'send {"id":1,"connect":{}}',
-    'expect {"id":1,"connect"',
 ]
+ANONYMOUS = [*HANDSHAKE, 'send {"id":1,"connect":{}}', CONNECTED]
+WITH_TOKEN = [*HANDSHAKE, 'send {"id":1,"connect":{"token":"{token}"}}', CONNECTED]
+SUBSCRIPTION = [
+    "for-each",
+    'send {"id":2,"subscribe":{"channel":"{doc}"}}',
+    'expect {"id":2,"subscribe"',
+    "done",
+]
+SECRET = "a" * 64
+"""Signs the tokens; its length is that of Syncline's."""
+
 PERMISSIONS = {
     "allow_subscribe_for_client": True,
     "allow_subscribe_for_anonymous": True,
@@ -53,12 +64,15 @@ class _Centrifugo(Target):
         return Command([str(BINARY), "--config", str(file)])
 
     def subscriber(self, site: Site) -> list[str]:
-        subscribe = 'send {"id":2,"subscribe":{"channel":"{doc}"}}'
-        return [*HANDSHAKE, "for-each", subscribe, 'expect {"id":2,"subscribe"', "done"]
+        return [*ANONYMOUS, *SUBSCRIPTION]
+
+    def arrivals(self, site: Site, count: int) -> list[str]:
+        tokens = make_tokens(SECRET, count, lambda identity: {"sub": identity})
+        return [f"list token n {' '.join(tokens)}", *WITH_TOKEN, *SUBSCRIPTION]
 
     def writer(self, site: Site) -> list[str]:
         publish = '{"channel":"{doc}","data":{"text":"{text}"}}'
-        return [*HANDSHAKE, f'publish {{"id":{{id}},"publish":{publish}}}']
+        return [*ANONYMOUS, f'publish {{"id":{{id}},"publish":{publish}}}']
 
     def _configuration(self, site: Site) -> dict[str, object]:
         return {
@@ -67,6 +81,7 @@ class _Centrifugo(Target):
             "client": {
                 "allow_anonymous_connect_without_token": True,
                 "ping_interval": PING_INTERVAL,
+                "token": {"hmac_secret_key": SECRET},
             },
             "engine": {"type": "redis", "redis": {"address": site.redis}},
             "channel": {"without_namespace": self._channel},

@@ -6,7 +6,7 @@ from bench.harness.target import Command, Site, Target
 
 from .node import node_command, node_versions
 
-__all__ = ["TARGET", "SocketIO"]
+__all__ = ["TARGETS", "SocketIO"]
 
 HANDSHAKE = [
     "path /socket.io/?EIO=4&transport=websocket",
@@ -29,13 +29,21 @@ class SocketIO(Target):
 
 
 class _NodeSocketIO(SocketIO):
-    name = "Socket.IO"
+    def __init__(self, *, confirming: bool) -> None:
+        self.name = "Socket.IO, confirming" if confirming else "Socket.IO"
+        self._confirming = confirming
 
     def versions(self) -> dict[str, str]:
         return node_versions("socket.io", "@socket.io/redis-adapter", "ws")
 
     def command(self, site: Site) -> Command:
-        return node_command("socket_io.js", site.port, site.redis)
+        mode = ["confirming"] if self._confirming else []
+        return node_command("socket_io.js", site.port, site.redis, *mode)
+
+    def subscriber(self, site: Site) -> list[str]:
+        # The number of an event, and the bracket after it, stand before its name.
+        confirm = ["confirm 42 -> 43{word}]"] if self._confirming else []
+        return [*super().subscriber(site), *confirm]
 
 
-TARGET = _NodeSocketIO()
+TARGETS = (_NodeSocketIO(confirming=False), _NodeSocketIO(confirming=True))

@@ -91,10 +91,17 @@ class Create(Command):
 
 @dataclass(frozen=True, slots=True)
 class Get(Command):
-    """Read the newest state."""
+    """Read the newest state.
+
+    Attributes:
+        in_turn: True to read it once the client can write without a rival.
+    """
 
     verb = "get"
     address: str
+    _: KW_ONLY
+    in_turn: bool = False
+    key: str = field(init=False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +114,18 @@ class Unsubscribe(Command):
 
 @dataclass(frozen=True, slots=True)
 class Write(Command):
-    """A command that changes an object, under the condition that it is at revision `if_match`."""
+    """A command that changes an object, under the condition that it is at revision `if_match`.
+
+    Attributes:
+        conflates: True if the client needs only the newest state of the object, not each event,
+            while the command waits for its turn.
+    """
 
     address: str
     _: KW_ONLY
     if_match: int | None = None
     op: str | None = None
+    conflates: bool = False
     key: str = field(init=False, repr=False, compare=False)
 
     @property

@@ -35,11 +35,17 @@ _LOOK_ALIKE = str.maketrans(
 _INVISIBLE = {"Cc", "Cf", "Mn", "Me", "Zs", "Zl", "Zp"}
 """Unicode categories of control characters, marks and spaces, which are ignored."""
 
+_ASCII_INVISIBLE = {
+    code: None for code in range(128) if unicodedata.category(chr(code)) in _INVISIBLE
+}
+
 
 def is_reserved(identity: str) -> bool:
     """True for `system` in any case, with spaces or marks, and for look-alikes."""
     if identity.isascii() and identity.isalnum():
         return identity.lower() == SYSTEM
+    if identity.isascii():
+        return identity.lower().translate(_ASCII_INVISIBLE) == SYSTEM
     # Normalize twice: lower-casing can produce characters that have a compatibility form again.
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", identity).casefold())
     seen = "".join(c for c in folded if unicodedata.category(c) not in _INVISIBLE)

@@ -169,8 +169,34 @@ def integer(text: str) -> int | float:
 
 
 def _parse(text: str) -> Any:
+    value = _canonical(text)
+    return _parse_carefully(text) if value is None else value
+
+
+def _canonical(text: str) -> dict[str, Any] | None:
+    """The object in a text as orjson itself writes it, as clients mostly send it; else None.
+
+    orjson takes a fraction of the time, but drops repeated keys and changes some numbers. Where it
+    writes the same text again, it has done neither.
+    """
+    try:
+        value = orjson.loads(text)
+        is_same = orjson.dumps(value) == text.encode()
+    except (ValueError, TypeError):
+        # No JSON, or nested too deeply: whether that is acceptable is decided below.
+        return None
+    if not is_same or not isinstance(value, dict) or _deeper_than(text, TEXT_DEPTH_LIMIT):
+        return None
+    return value
+
+
+def _parse_carefully(text: str) -> Any:
     # `parse_int` would double the time to parse an array of integers, and few texts need it.
-    decoder = _CAREFUL_DECODER if _LONG_INTEGER.search(text) else _DECODER
+    is_plain = _LONG_INTEGER.search(text) is None
+    value = _parse_compact(text) if is_plain else None
+    if value is not None:
+        return value
+    decoder = _DECODER if is_plain else _CAREFUL_DECODER
     try:
         value = decoder.decode(text)
     except _Constant as error:
@@ -179,6 +205,20 @@ def _parse(text: str) -> Any:
     if _deeper_than(text, TEXT_DEPTH_LIMIT):
         raise _Unacceptable(_too_deep(text))
     return value
+
+
+def _parse_compact(text: str) -> Any:
+    """The value of a text that is exactly as an encoder writes it, as most clients' are; None if it
+    is not, and needs `_DECODER`.
+
+    orjson takes texts that are not acceptable here: then its own text of the value is another one.
+    """
+    try:
+        value = orjson.loads(text)
+        is_same = orjson.dumps(value) == text.encode()
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError, UnicodeEncodeError):
+        return None
+    return None if not is_same or _deeper_than(text, TEXT_DEPTH_LIMIT) else value
 
 
 def _unacceptable(field: str, reason: str) -> Refusal:

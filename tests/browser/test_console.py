@@ -1,4 +1,4 @@
-"""The console in Chromium: every view, by mouse and by keyboard, with hostile data."""
+"""The console in Chromium: every view, by mouse and by keyboard, and what is seen."""
 
 from __future__ import annotations
 
@@ -12,48 +12,11 @@ from playwright.async_api import Browser, expect
 
 from support.api import unique
 from support.browser import Browsing
-from support.console import Console, violations
+from support.console import HOSTILE, Console, new_service, rest, violations
 from support.server import RunningServer, StartSharedServer
 from support.socket import native_socket
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-HOSTILE = "<img src=x onerror=alert(1)>\"'&${x}"
-
-
-async def rest(server: RunningServer, path: str, body: Any = None, method: str = "POST") -> Any:
-    async with httpx2.AsyncClient(auth=server.basic) as http:
-        reply = await http.request(method, f"{server.url}/v1/{path}", json=body)
-    assert reply.status_code < 300, reply.text
-    return reply.json() if reply.content else None
-
-
-async def new_service(server: RunningServer, name: str = "tried") -> str:
-    sid: str = (await rest(server, "Services", {"FriendlyName": name}))["sid"]
-    return sid
-
-
-async def test_a_login_stays_in_the_page_and_nowhere_else(
-    server: RunningServer, browsing: Browsing
-) -> None:
-    console = Console(await browsing.open(f"{server.url}/console#/keys"))
-    account, secret = server.basic
-    await console.log_in(account, "wrong")
-    await expect(console.page.get_by_role("alert")).to_contain_text("secret is wrong")
-    await console.log_in(account, secret)
-    await expect(console.heading("API keys")).to_be_visible()
-
-    kept = await console.page.evaluate(
-        "() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])"
-    )
-    assert kept == '[{},{},""]'
-    assert await browsing.context.cookies() == []
-    await console.page.reload()
-    await expect(console.heading("Log in")).to_be_visible()
-    await console.log_in(account, secret)
-    await console.press("Log out")
-    await expect(console.heading("Log in")).to_be_visible()
-    await browsing.forget_errors()  # the refused login
 
 
 async def test_services_are_created_changed_and_deleted(
@@ -239,33 +202,6 @@ async def test_who_is_connected_and_what_happens(server: RunningServer, browsing
     assert "connection closed" in server.log.read_text()
 
 
-async def test_keys_and_what_a_key_may_not(server: RunningServer, browsing: Browsing) -> None:
-    name = unique("key")
-    console = await Console.open(browsing, server, address="#/keys")
-    await console.press("New key")
-    await console.dialog.get_by_label("Name").fill(name)
-    await console.dialog.get_by_role("button", name="Create").click()
-    shown = console.page.get_by_role("dialog", name="The new key")
-    secret = await shown.get_by_label("Secret").input_value()
-    key = await shown.get_by_label("SID").input_value()
-    await shown.get_by_role("button", name="Done").click()
-    await expect(console.page.locator("dialog")).to_have_count(0)
-    assert secret not in await console.page.content()
-
-    other = await Console.open(browsing, server, (key, secret), "#/keys")
-    await expect(other.page.get_by_text("Only the account itself manages keys")).to_be_visible()
-    await other.go("#/services", "Services")
-    await expect(other.page.get_by_role("link", name="default")).to_be_visible()
-
-    await console.press(f"Revoke {name}")
-    await console.dialog.get_by_role("textbox").fill(name)
-    await console.dialog.get_by_role("button", name="Revoke").click()
-    await console.expect_notice("The key was revoked.")
-    await other.go("#/health")
-    await expect(other.heading("Log in")).to_be_visible()
-    await browsing.forget_errors()  # the request with the revoked key
-
-
 async def test_parked_webhooks_are_replayed_and_dropped(
     shared_server: StartSharedServer, browsing: Browsing
 ) -> None:
@@ -306,39 +242,6 @@ async def test_health_shows_figures(server: RunningServer, browsing: Browsing) -
         await expect(connections).to_be_visible()
         requests = console.page.get_by_role("img", name=re.compile(r"^Requests: [\d.]+ per second"))
         await expect(requests).to_be_visible()
-
-
-async def test_names_identities_and_data_are_text(
-    server: RunningServer, browsing: Browsing
-) -> None:
-    sid = await new_service(server, HOSTILE)
-    document = await rest(
-        server,
-        f"Services/{sid}/Documents",
-        {"UniqueName": HOSTILE, "Data": {HOSTILE: [HOSTILE], "__proto__": {"a": 1}}},
-    )
-    map_ = (await rest(server, f"Services/{sid}/Maps", {"UniqueName": HOSTILE}))["sid"]
-    await rest(
-        server, f"Services/{sid}/Maps/{map_}/Items", {"Key": HOSTILE, "Data": {"a": HOSTILE}}
-    )
-    console = await Console.open(browsing, server)
-    await console.page.evaluate("() => { window.alert = () => { throw new Error('ran'); } }")
-    async with native_socket(server, server.token(HOSTILE)):
-        for address, heading in (
-            ("#/connections", "Connections"),
-            (f"#/services/{sid}/documents", HOSTILE),
-            (f"#/services/{sid}/documents/{document['sid']}", HOSTILE),
-            (f"#/services/{sid}/maps/{map_}", HOSTILE),
-            (f"#/services/{sid}/settings", HOSTILE),
-            ("#/services", "Services"),
-        ):
-            await console.go(address, heading)
-            await expect(console.page.locator("main")).to_contain_text("onerror=alert(1)")
-            assert await console.page.locator("main img").count() == 0
-    for address in ("#/%E0%A4%A", "#/__proto__", "#/constructor/x", "#/services/x/__proto__/y"):
-        await console.go(address)
-        await expect(console.page.locator("main")).not_to_be_empty()
-    await browsing.forget_errors()  # objects that do not exist
 
 
 async def test_everything_can_be_done_by_keyboard(
@@ -426,35 +329,6 @@ async def test_axe_finds_nothing_wrong(
         assert found == []
     finally:
         await context.close()
-
-
-async def test_a_page_of_another_origin_gets_nothing(
-    server: RunningServer, browsing: Browsing
-) -> None:
-    """Neither by a frame, nor by a form or a script that a logged-in window would help."""
-    console = await Console.open(browsing, server)
-    foreign = await browsing.context.new_page()
-    await foreign.goto(server.url.replace("127.0.0.1", "localhost") + "/healthz")
-    status = await foreign.evaluate(
-        """async (url) => {
-          const send = (method) => fetch(`${url}/v1/Services`, { method, credentials: "include" });
-          const replies = await Promise.allSettled([send("GET"), send("POST")]);
-          return replies.map((each) => each.status === "fulfilled" ? each.value.status : 0);
-        }""",
-        server.url,
-    )
-    assert all(each in (0, 401) for each in status)
-    before = len((await rest(server, "Services?PageSize=100", method="GET"))["services"])
-    await foreign.set_content(
-        f'<iframe src="{server.url}/console"></iframe>'
-        f'<form method="post" action="{server.url}/v1/Services"><button>Go</button></form>'
-    )
-    await foreign.get_by_role("button", name="Go").click()
-    await expect(foreign.locator("body")).to_contain_text("20003")
-    after = len((await rest(server, "Services?PageSize=100", method="GET"))["services"])
-    assert after == before
-    await console.page.close()
-    await browsing.forget_errors()
 
 
 async def test_a_tail_and_a_stream_end_with_the_view(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,6 +27,10 @@ from syncline import (
     Updated,
     connect,
 )
+
+CROWD = 12
+"""Clients: so many that those who wait for their turns are sent the newest state only."""
+CHANGES = 4
 
 
 @pytest.fixture
@@ -210,6 +215,28 @@ class TestMutate:
 
         assert await theirs.increment("/a", 0) == {"a": 31}
         assert await document.mutate(lambda data: {"a": data["a"] + 1}) == {"a": 32}
+
+    async def test_a_crowd_loses_nothing_and_all_end_at_the_newest_state(
+        self, server: RunningServer
+    ) -> None:
+        async with AsyncExitStack() as stack:
+            handles = []
+            for _ in range(CROWD):
+                other = await stack.enter_async_context(connect(server.url, token=server.token()))
+                handles.append(await other.document("crowd", mode="open_or_create"))
+            seen = [record_events(handle) for handle in handles]
+
+            async def add_often(handle: Document) -> None:
+                for _ in range(CHANGES):
+                    await handle.mutate(lambda data: {"n": data.get("n", 0) + 1})
+
+            await asyncio.gather(*map(add_often, handles))
+            last = await handles[0].patch(increment={"/n": 0})
+            assert last == {"n": CROWD * CHANGES}
+            for events in seen:
+                taken = await events.until(lambda event: event.revision == handles[0].revision)
+                numbers = [event.revision for event in taken]
+                assert numbers == sorted(set(numbers), key=int)
 
 
 class TestPatch:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.strategies import json_objects, json_values
+from syncline_protocol import jsondata
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.jsondata import (
     DEPTH_LIMIT,
@@ -290,3 +291,30 @@ def test_brackets_in_strings_do_not_nest(inside: str) -> None:
 def test_a_text_whose_brackets_all_stand_in_a_string_is_not_deep() -> None:
     text = "[" * 10 * TEXT_DEPTH_LIMIT
     assert parse(json.dumps(text), "Data") == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":1,"b":[1.5,-0.0,true,null,{"c":"é"}]}',
+        '{"n":[9223372036854775807,-9223372036854775808,18446744073709551615,1e22,1e-7,5e-324]}',
+        '{"n":[18446744073709551616,-9223372036854775809,0.1,123456789012345678901234567890]}',
+        '{"a": 1}',
+        '{"a":"\\u00e9","b":"\\ud83d\\ude00","c":"\\n/","\\u0000":1}',
+        "{}",
+    ],
+)
+def test_a_compact_text_is_parsed_as_any_other(text: str) -> None:
+    """orjson reads a text that it would write itself; the values are the same, and their types."""
+    spaced = text.replace(",", " , ")
+    assert repr(jsondata.parse(text, "Data")) == repr(jsondata.parse(spaced, "Data"))
+    assert repr(jsondata.parse(text, "Data")) == repr(jsondata._parse_carefully(text))
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a":1,"a":1}', '{"a":{"b":1,"b":2}}', '{"a":NaN}', '{"a":1e999}', '{"a":-1e999}']
+)
+def test_a_compact_text_is_refused_as_any_other(text: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        jsondata.parse(text, "Data")
+    assert refused.value.code is Code.INVALID_JSON

@@ -6,12 +6,16 @@ import json
 from pathlib import Path
 from typing import Any, Self
 
+import httpx2
 from playwright.async_api import Locator, Page, expect
 
 from .browser import Browsing
 from .server import RunningServer
 
-__all__ = ["Console", "violations"]
+__all__ = ["HOSTILE", "Console", "new_service", "rest", "violations"]
+
+HOSTILE = "<img src=x onerror=alert(1)>\"'&${x}"
+"""A name that would run code where a page took it for markup."""
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -86,3 +90,17 @@ async def violations(page: Page) -> list[str]:
         for each in found["violations"]
         for node in each["nodes"]
     ]
+
+
+async def rest(server: RunningServer, path: str, body: Any = None, method: str = "POST") -> Any:
+    """The JSON of the reply to a request as the account; None without a body."""
+    async with httpx2.AsyncClient(auth=server.basic) as http:
+        reply = await http.request(method, f"{server.url}/v1/{path}", json=body)
+    assert reply.status_code < 300, reply.text
+    return reply.json() if reply.content else None
+
+
+async def new_service(server: RunningServer, name: str = "tried") -> str:
+    """The SID of a new service with this friendly name."""
+    sid: str = (await rest(server, "Services", {"FriendlyName": name}))["sid"]
+    return sid

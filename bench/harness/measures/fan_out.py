@@ -11,6 +11,7 @@ from bench.harness.bench import Bench
 from bench.harness.load import LoadError, group
 from bench.harness.outcome import Goal, Outcome
 from bench.harness.rounds import Figures, Sampler, Samples, column, print_line, take_turns
+from bench.harness.syncline import Confirming
 from bench.harness.target import Target
 from bench.harness.test_bed import Run, running_test_bed
 
@@ -20,6 +21,9 @@ SETTLING = 1.0
 """Seconds of warm-up before the first round."""
 
 FIGURE = "deliveries per CPU-second"
+
+CONFIRMING = ", confirming"
+"""End of the names of contenders whose clients confirm each event."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class FanOutShape:
     window: int = 1
 
 
-ONE_AT_A_TIME = (FanOutShape(1000), FanOutShape(5000))
+ONE_AT_A_TIME = ((FanOutShape(1000), 0.85, 0.55), (FanOutShape(5000), 0.97, 0.62))
+"""Shapes with the ratios to the floor to reach, without and with confirmations."""
 
 BUSY = FanOutShape(1000, documents=100, each=10, writers=10, window=1000)
 
@@ -48,28 +53,40 @@ CALM = replace(BUSY, window=1)
 
 def fan_out(bench: Bench) -> list[Outcome]:
     """One document; the next event is sent when every subscriber has the previous one."""
-    text = "≥ 0.85 × the floor, ahead of every peer"
     return [
         _compare(
             bench,
             f"fan-out, {shape.subscribers:,} subscribers, one event at a time",
             shape,
-            [Goal(own.name, text, least=0.85, ahead_of=bench.peer_names) for own in bench.own],
+            [
+                *(_goal(own.name, least, bench.peer_names) for own in bench.own),
+                _goal(Confirming.name, confirming_least, confirming(bench)),
+            ],
         )
-        for shape in ONE_AT_A_TIME
+        for shape, least, confirming_least in ONE_AT_A_TIME
     ]
 
 
 def fan_out_under_load(bench: Bench) -> list[Outcome]:
     """Many documents, several per subscriber, and events without a pause."""
-    text = "≥ 4 × the floor, ahead of every peer, none lost"
+    text = "≥ 3 × the floor, ahead of every peer, none lost"
     measure = (
         f"fan-out under load, {BUSY.subscribers:,} subscribers, each of {BUSY.each} "
         f"of {BUSY.documents} documents"
     )
-    goals = [Goal(own.name, text, least=4, ahead_of=bench.peer_names) for own in bench.own]
+    goals = [Goal(own.name, text, least=3, ahead_of=bench.peer_names) for own in bench.own]
     calm = Sampler(f"{bench.floor.name}, one at a time", partial(loaded, bench, bench.floor, CALM))
     return [_compare(bench, measure, BUSY, goals, calm)]
+
+
+def confirming(bench: Bench) -> list[str]:
+    """Names of the peers whose clients confirm each event."""
+    return [name for name in bench.peer_names if name.endswith(CONFIRMING)]
+
+
+def _goal(contender: str, least: float, rivals: Sequence[str]) -> Goal:
+    text = f"≥ {least:g} × the floor, ahead of every peer"
+    return Goal(contender, text, least=least, ahead_of=rivals)
 
 
 def _compare(

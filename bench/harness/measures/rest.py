@@ -9,7 +9,7 @@ from functools import partial
 from bench.harness.bench import Bench
 from bench.harness.load import group
 from bench.harness.outcome import Goal, Outcome
-from bench.harness.rivals import bare_rest
+from bench.harness.rivals import bare_rest, rest_peers
 from bench.harness.rounds import Figures, Sampler, column, print_line, take_turns
 from bench.harness.syncline import Syncline, authorization
 from bench.harness.target import Site, Target
@@ -42,12 +42,12 @@ def rest(bench: Bench) -> list[Outcome]:
     measure = f"updates by REST, {CLIENTS} clients"
     print_line(measure)
     bare, own = bare_rest(), Rest()
-    targets = [target for target in (bare, own) if target is not None]
+    targets = [target for target in (bare, own, *rest_peers()) if target is not None]
     samples = take_turns(
         [Sampler(each.name, partial(_requesting, bench, each)) for each in targets], bench.rounds
     )
     base = bare.name if bare else None
-    goal = Goal(own.name, "≤ 1.3 × bare Starlette", most=1.3)
+    goal = Goal(own.name, "≤ 1.2 × bare Starlette", most=1.2)
     return [
         Outcome(measure, COST, column(samples, COST), base, less_is_better=True, goals=[goal]),
         Outcome(measure, PER_SECOND, column(samples, PER_SECOND), base),

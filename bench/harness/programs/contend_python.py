@@ -2,8 +2,7 @@
 
     python -m bench.harness.programs.contend_python URL TOKEN DOCUMENT CLIENTS SECONDS
 
-Prints a line of JSON: `commits`, `attempts`, `seconds`; `mean_wait` and `longest_wait` of a client
-for one change, in seconds; and `value`, the number at the end.
+A program of `bench.harness.contending`.
 """
 
 from __future__ import annotations
@@ -47,16 +46,19 @@ async def run(url: str, token: str, name: str, count: int, seconds: float) -> No
         for _ in range(count):
             client = await stack.enter_async_context(syncline.connect(url, token=token))
             documents.append(await client.document(name))
-        began = time.monotonic()
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        began, cpu = time.monotonic(), time.process_time()
         contention = Contention(began + seconds)
         await asyncio.gather(*map(contention.contend, documents))
-        took = time.monotonic() - began
+        took, cpu = time.monotonic() - began, time.process_time() - cpu
         # This change waits until the client has seen all others, so `data` is the final state.
         await documents[0].patch(increment={"/count": 0})
         figures = {
             "commits": len(contention.waits),
             "attempts": contention.attempts,
             "seconds": took,
+            "cpu": cpu,
             "mean_wait": sum(contention.waits) / len(contention.waits),
             "longest_wait": max(contention.waits),
             "value": documents[0].data["count"],

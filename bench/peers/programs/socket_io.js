@@ -1,11 +1,14 @@
-// Socket.IO with the Redis adapter: a room for each document. Arguments: port, URL of Redis.
+// Socket.IO with the Redis adapter: a room for each document. Arguments: port, URL of Redis, and
+// "confirming" for events that each client acknowledges.
 import { createServer } from "node:http";
 
 import { createAdapter } from "@socket.io/redis-adapter";
 import { createClient } from "redis";
 import { Server } from "socket.io";
 
-const [port, redis] = process.argv.slice(2);
+const ACKNOWLEDGED_WITHIN = 10_000;
+
+const [port, redis, mode] = process.argv.slice(2);
 const publisher = createClient({ url: redis });
 const subscriber = publisher.duplicate();
 await Promise.all([publisher.connect(), subscriber.connect()]);
@@ -27,7 +30,11 @@ io.on("connection", (socket) => {
     done();
   });
   socket.on("write", (document, data, done) => {
-    io.to(document).emit("update", data);
+    if (mode === "confirming") {
+      io.to(document).timeout(ACKNOWLEDGED_WITHIN).emit("update", data, () => {});
+    } else {
+      io.to(document).emit("update", data);
+    }
     done();
   });
 });

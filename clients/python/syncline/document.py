@@ -204,13 +204,23 @@ class Document(DocumentCallbacks[T], Shown, Generic[T]):
         self._check_open()
         deadline = asyncio.get_running_loop().time() + self._objects.options.mutate_timeout
 
+        contention = self._subscription.contention
+        is_first = True
+
         async def attempt() -> T:
-            newest = self._subscription.current
+            nonlocal is_first
+            # A refused try has brought the newest state, and the turn with it.
+            asks, is_first = is_first and contention.is_likely, False
+            newest = await self._read_in_turn() if asks else self._subscription.current
             json = await compute(newest.json)
             if json is None:
                 return self.data
             # `if_match` is the revision that was read. `current` may have changed meanwhile.
-            return await self._set(json, str(newest.revision), ttl)
+            try:
+                return await self._set(json, str(newest.revision), ttl, conflate=True)
+            except RevisionMismatch:
+                contention.record(True)
+                raise
 
         async with self._subscription.mutations.turn():
             return await repeat_until_first(attempt, deadline)
@@ -307,10 +317,9 @@ class Document(DocumentCallbacks[T], Shown, Generic[T]):
     ) -> None:
         await self.close()
 
-    async def _set(self, json: bytes, if_match: str | None, ttl: int | None) -> T:
-        return await self._write(
-            "set", json, data=orjson.Fragment(json), if_match=if_match, ttl=ttl
-        )
+    async def _set(self, json: bytes, if_match: str | None, ttl: int | None, **members: Any) -> T:
+        data = orjson.Fragment(json)
+        return await self._write("set", json, data=data, if_match=if_match, ttl=ttl, **members)
 
     async def _write(self, verb: str, json: bytes | None, **members: Any) -> T:
         """Send a write and return the data after it; `json` is that data, None if not known yet."""
@@ -348,13 +357,19 @@ class Document(DocumentCallbacks[T], Shown, Generic[T]):
     def _take_removal(self, ok: JsonObject) -> None:
         self._subscription.wrote_removal()
 
-    async def _read(self) -> Snapshot:
+    async def _read(self, **members: Any) -> Snapshot:
         def take(ok: JsonObject) -> Snapshot:
+            if members:
+                self._subscription.contention.record(ok.get("turn") is True)
             snapshot = Snapshot.parse(ok["document"], self._subscription.current)
             self._subscription.adopt(snapshot)
             return snapshot
 
-        return await self._objects.request("get", take, document=self.sid)
+        return await self._objects.request("get", take, document=self.sid, **members)
+
+    async def _read_in_turn(self) -> Snapshot:
+        """Read the newest state once no other writer can be first."""
+        return await self._read(turn=True)
 
     def _check_open(self) -> None:
         self._objects.check_loop()

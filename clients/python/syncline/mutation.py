@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from .errors import RevisionMismatch
 from .type_variables import T
 
-__all__ = ["MapMutator", "MutationPauses", "Mutator", "repeat_until_first"]
+__all__ = ["Contention", "MapMutator", "MutationPauses", "Mutator", "repeat_until_first"]
 
 W = TypeVar("W")
 
@@ -23,6 +24,32 @@ MapMutator = Callable[[T | None], T | None | Awaitable[T | None]]
 MUTATE_PAUSE = 0.01
 MUTATE_PAUSE_LIMIT = 0.5
 """First and largest ceiling of the random pause between attempts of `mutate`, in seconds."""
+
+
+CONTENTION_MEMORY = 1.0
+"""Seconds after the last conflict for which writers are taken to contend."""
+
+
+class Contention:
+    """Whether writers contend for an object, as its last mutations showed.
+
+    Where they do, a first try would only be refused: the client asks for its turn instead, and then
+    writes once.
+    """
+
+    __slots__ = ("_until",)
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    @property
+    def is_likely(self) -> bool:
+        """True for some time after a conflict or a turn."""
+        return time.monotonic() < self._until
+
+    def record(self, contended: bool) -> None:
+        """Record that a write met another one or had to wait for its turn, or that none did."""
+        self._until = time.monotonic() + CONTENTION_MEMORY if contended else 0.0
 
 
 class MutationPauses:

@@ -15,6 +15,7 @@ from .emitter import Emitter
 from .event_order import EventOrder
 from .events import DocumentEvent, Removal, Removed, Updated
 from .header import JsonObject
+from .mutation import Contention
 from .mutation_queue import MutationQueue
 from .snapshot import Snapshot
 from .transport import Receive
@@ -43,6 +44,7 @@ class Subscription:
         self.current = snapshot
         self.handles: set[Emitter[Any]] = set()
         self.mutations = MutationQueue()
+        self.contention = Contention()
         self._announced = snapshot
         # The last state that the server sent by itself, not as the reply to a write. The server
         # computes each delta from it.

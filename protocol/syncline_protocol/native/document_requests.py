@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from syncline_protocol import jsondata
-from syncline_protocol.commands import Open, Remove, SetTtl
+from syncline_protocol.commands import Get, Open, Remove, SetTtl
 from syncline_protocol.documents import Patch, Set
 
 from . import object_requests
@@ -20,6 +20,10 @@ def _open(members: Members) -> Open:
     return Open(members.address_or_none(), data=data, **opening(members))
 
 
+def _get(members: Members) -> Get:
+    return Get(members.address(), in_turn=members.given.get("turn") is True)
+
+
 def _set(members: Members) -> Set:
     data = members.data(members.limits.data)
     return Set(
@@ -28,6 +32,7 @@ def _set(members: Members) -> Set:
         ttl=members.ttl(),
         if_match=members.revision("if_match"),
         op=members.op(),
+        conflates=members.given.get("conflate") is True,
     )
 
 
@@ -54,6 +59,7 @@ def _remove(members: Members) -> Remove:
 VERBS: Mapping[str, Build] = {
     **object_requests.VERBS,
     "open": _open,
+    "get": _get,
     "set": _set,
     "patch": _patch,
     "ttl": _set_ttl,

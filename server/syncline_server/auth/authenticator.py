@@ -7,8 +7,7 @@ import hmac
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import jwt
 
@@ -19,8 +18,9 @@ from syncline_protocol.objects import SYSTEM
 from syncline_server.config.clock import clock
 from syncline_server.config.credentials import Credentials
 
-from .grants import Grants
 from .keyring import Keyring, digest
+from .principal import SESSION_PREFIX, ForeignTokens, Principal, Sessions
+from .signed_claims import ALGORITHMS, signed_claims
 
 __all__ = [
     "Authenticator",
@@ -38,52 +38,8 @@ __all__ = [
 TOKEN_LENGTH = 8192
 """Maximum characters in an access token; longer ones are refused unparsed."""
 
-_SID = re.compile(r"(?:AC|SK)[0-9a-f]{32}", re.ASCII)
-_ALGORITHMS = ["HS256", "HS384", "HS512"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Principal:
-    """An authenticated caller.
-
-    Attributes:
-        identity: author of the caller's writes; `system` for Basic credentials.
-        service: service that the token is for, a SID or unique name; None for Basic credentials,
-            which are for all services.
-        expires_at: when the token expires, in seconds since the epoch; None for Basic credentials,
-            which do not expire.
-        grants: limits that the token sets; None for a token without grants.
-        key: SID of the API key that logged in or signed the token; None if there is none.
-    """
-
-    identity: str
-    service: str | None
-    expires_at: float | None
-    grants: Grants | None = None
-    key: str | None = None
-
-    @property
-    def is_account(self) -> bool:
-        """True for Basic credentials, which authorize everything in every service."""
-        return self.service is None
-
-    @property
-    def is_owner(self) -> bool:
-        """True for the account's own login; only it may create and revoke API keys."""
-        return self.is_account and self.key is None
-
-
-class ForeignTokens(Protocol):
-    """Checks access tokens of another issuer, such as an OpenID provider."""
-
-    async def principal(
-        self, token: str, header: Mapping[str, Any], claims: Mapping[str, Any]
-    ) -> Principal:
-        """Verify a token, and return its caller; `verify_header` and `claims` are unverified input.
-
-        Raises:
-            Refusal: 401; `UNAVAILABLE` if the token cannot be checked at present.
-        """
+_SID = re.compile(rf"(?:AC|SK|{SESSION_PREFIX})[0-9a-f]{{32}}", re.ASCII)
+_ALGORITHMS = list(ALGORITHMS)
 
 
 class Authenticator:
@@ -95,18 +51,22 @@ class Authenticator:
         leeway: int,
         foreign: ForeignTokens | None = None,
         keys: Keyring | None = None,
+        *,
+        sessions: Sessions | None = None,
     ) -> None:
         """
         Args:
             leeway: seconds by which clocks may differ.
             foreign: checks tokens that are not in the vendor's form; None refuses them all.
             keys: all API keys; None for only those of `credentials`.
+            sessions: console sessions; None if there are none.
         """
         self._account_sid = credentials.account_sid
         self._auth_token = digest(credentials.auth_token)
         self._leeway = leeway
         self._keys = Keyring(credentials.api_keys) if keys is None else keys
         self._foreign = foreign
+        self._sessions = sessions
 
     @property
     def account_sid(self) -> str:
@@ -126,8 +86,11 @@ class Authenticator:
         Raises:
             Refusal: 401 if the key was revoked.
         """
-        if principal.key is not None and not self._keys.has(principal.key):
+        if principal.key is not None and not self._has(principal.key):
             raise revoked(login=principal.is_account)
+
+    def _has(self, key: str) -> bool:
+        return self._keys.has(key) or (self._sessions is not None and self._sessions.has(key))
 
     async def authenticate(self, authorization: str | None) -> Principal:
         """The caller that an `Authorization` header authenticates, with a token of any issuer.
@@ -138,14 +101,16 @@ class Authenticator:
         scheme, _, value = (authorization or "").partition(" ")
         if self._foreign is not None and scheme.lower() == "bearer":
             return await self.authenticate_token(value)
+        if self._sessions is not None and scheme.lower() == "basic":
+            user, password = _login(value)
+            if user.startswith(SESSION_PREFIX):
+                return await self._sessions.principal(user, password)
         return self.verify_header(authorization)
 
     async def authenticate_token(self, token: str) -> Principal:
         """The caller that an access token of any issuer authenticates. Raises as `authenticate`.
 
         White space around the token is dropped: tokens are copied from files and terminals.
-        The token's own header chooses between our checks and those of `ForeignTokens`. The two
-        share no algorithm and no key, so a forged header only leads to a refusal.
         """
         token = token.strip()
         if self._foreign is not None:
@@ -153,6 +118,18 @@ class Authenticator:
             if header.get("cty") != CONTENT_TYPE:
                 return await self._foreign.principal(token, header, claims)
         return self.verify_token(token)
+
+    def authenticate_at_once(self, token: str) -> Principal | None:
+        """As `authenticate_token`; None if that may have to wait.
+
+        The token's own header chooses between our checks and those of `ForeignTokens`. The two
+        share no algorithm and no key, so a forged header only leads to a refusal.
+        """
+        token = token.strip()
+        if self._foreign is None:
+            return self.verify_token(token)
+        claims = self._signed_claims(token)
+        return None if claims is None else self._principal(claims)
 
     def verify_header(self, authorization: str | None) -> Principal:
         """The caller that an `Authorization` header authenticates, without foreign tokens.
@@ -178,7 +155,12 @@ class Authenticator:
         Raises:
             Refusal: 401, with the vendor's code for what was wrong.
         """
-        claims = self._claims(token.strip())
+        token = token.strip()
+        return self._principal(self._signed_claims(token) or self._claims(token))
+
+    def _principal(self, claims: Mapping[str, Any]) -> Principal:
+        """The caller that these claims, whose signature is right, name."""
+        self._check_claims(claims)
         grants = claims.get("grants")
         sync = grants.get("data_sync") if isinstance(grants, dict) else None
         if not isinstance(grants, dict) or not isinstance(sync, dict):
@@ -195,12 +177,7 @@ class Authenticator:
         )
 
     def _basic(self, value: str) -> Principal:
-        try:
-            user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
-        except ValueError:
-            raise Refusal(
-                Code.AUTHENTICATION_FAILED, "The Basic credentials are not valid base64."
-            ) from None
+        user, password = _login(value)
         if user == self._account_sid:
             key, is_right = None, hmac.compare_digest(digest(password), self._auth_token)
         else:
@@ -228,10 +205,19 @@ class Authenticator:
             )
         except jwt.PyJWTError as error:
             raise refusal_of(error) from None
+        return claims
+
+    def _signed_claims(self, token: str) -> Mapping[str, Any] | None:
+        """As `_claims`, of a token in the usual form; None for one that `_claims` must check."""
+        if len(token) > TOKEN_LENGTH:
+            return None
+        key_of, leeway = self._keys.signing_key, self._leeway
+        return signed_claims(token, key_of, content_type=CONTENT_TYPE, leeway=leeway)
+
+    def _check_claims(self, claims: Mapping[str, Any]) -> None:
         if claims["sub"] != self._account_sid:
             raise Refusal(Code.TOKEN_ISSUER, "The access token is for another account (sub).")
         check_life(claims["exp"], self._leeway)
-        return claims
 
     def _secret_of(self, token: str) -> str:
         """The secret that must have signed the token, chosen by its unverified header and issuer.
@@ -249,6 +235,17 @@ class Authenticator:
         if not isinstance(issuer, str):
             raise Refusal(Code.TOKEN_ISSUER, "The access token names no API key (iss).")
         return self._keys.signing_secret(issuer)
+
+
+def _login(value: str) -> tuple[str, str]:
+    """User and password of Basic credentials. Raises `AUTHENTICATION_FAILED`."""
+    try:
+        user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+    except ValueError:
+        raise Refusal(
+            Code.AUTHENTICATION_FAILED, "The Basic credentials are not valid base64."
+        ) from None
+    return user, password
 
 
 def revoked(*, login: bool) -> Refusal:
@@ -340,9 +337,11 @@ def identity_of(value: object) -> str:
 def text_of(value: object) -> str | None:
     """`value` if it is a string that UTF-8 can encode, else None. JSON escapes can also express
     lone surrogates, which UTF-8 cannot."""
-    if not isinstance(value, str) or any("\ud800" <= c <= "\udfff" for c in value):
+    if not isinstance(value, str):
         return None
-    return value
+    if value.isascii():
+        return value
+    return None if any("\ud800" <= c <= "\udfff" for c in value) else value
 
 
 def mint_token(

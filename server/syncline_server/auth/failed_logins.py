@@ -1,8 +1,9 @@
 """A bound for the guessing of secrets: failed Basic logins of an address.
 
 An address at its limit gets no answer about further logins, right or wrong, until the minute ends.
-Logins that have succeeded before still pass, so that somebody who guesses behind the same proxy
-does not lock out the back ends there.
+Logins that have succeeded from that address before still pass, so that somebody who guesses behind
+the same proxy does not lock out the back ends there. A login that has succeeded from elsewhere does
+not: otherwise an address at its limit could go on to guess the secrets that are in use.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import ipaddress
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.observability.metrics import Limit
@@ -24,6 +26,11 @@ PERIOD = 60.0
 
 PROVEN_LIMIT = 1000
 """Logins that are remembered as right; the one that was used longest ago is forgotten."""
+
+ADDRESSES_LIMIT = 10_000
+"""Addresses whose failures are counted apart in a minute; all further ones count as one."""
+
+_OTHERS = "others"
 
 
 class FailedLogins:
@@ -39,12 +46,14 @@ class FailedLogins:
         """`limit`: failures of one address in a minute."""
         self._limit_hits = limit_hits
         self._failures = FixedWindow(limit, PERIOD, clock=clock)
-        # Digests of `Authorization` headers: the secrets themselves are not kept.
+        # Digests of addresses and `Authorization` headers: the secrets themselves are not kept.
         self._proven: OrderedDict[bytes, None] = OrderedDict()
 
     def check(self, address: str, authorization: str) -> None:
         """Return if the login may be checked. Raises `RATE_LIMITED` otherwise."""
-        if self._failures.left(_network(address)) > 0 or _digest(authorization) in self._proven:
+        if self._failures.left(self._counted(address)) > 0:
+            return
+        if _digest(address, authorization) in self._proven:
             return
         self._limit_hits[Limit.LOGIN_FAILURES] += 1
         raise Refusal(
@@ -54,21 +63,29 @@ class FailedLogins:
 
     def record_failure(self, address: str) -> None:
         """Count a login that was refused."""
-        self._failures.admit(1, _network(address))
+        self._failures.admit(1, self._counted(address))
 
-    def record_success(self, authorization: str) -> None:
+    def record_success(self, address: str, authorization: str) -> None:
         """Remember a login that was right."""
-        login = _digest(authorization)
+        login = _digest(address, authorization)
         self._proven[login] = None
         self._proven.move_to_end(login)
         if len(self._proven) > PROVEN_LIMIT:
             self._proven.popitem(last=False)
 
+    def _counted(self, address: str) -> str:
+        """What the failures of an address are counted under."""
+        network = _network(address)
+        counted = self._failures.keys
+        is_full = len(counted) >= ADDRESSES_LIMIT
+        return _OTHERS if is_full and network not in counted else network
 
-def _digest(authorization: str) -> bytes:
-    return hashlib.sha256(authorization.encode()).digest()
+
+def _digest(address: str, authorization: str) -> bytes:
+    return hashlib.sha256(f"{_network(address)} {authorization}".encode()).digest()
 
 
+@lru_cache(maxsize=1024)
 def _network(address: str) -> str:
     """What an address counts as: itself, or of IPv6 its network, as one client may have all of
     its addresses."""

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.credentials import KEY_SID
 
+from .signed_claims import signing_key
+
 __all__ = ["UNREADABLE", "ApiKey", "Keyring", "digest"]
 
 
@@ -50,6 +52,8 @@ class Keyring:
         self.configured = configured
         self._configured = {sid: ApiKey.of(secret) for sid, secret in configured.items()}
         self._stored: Mapping[str, ApiKey] = {}
+        # By SID: keys that have verified a token, and the prepared form of their secrets.
+        self._prepared: dict[str, tuple[ApiKey, bytes | None]] = {}
         self._revoked: Collection[str] = frozenset()
         self._is_current: Callable[[], bool] = lambda: True
         self._listeners: list[Callable[[str], None]] = []
@@ -66,6 +70,7 @@ class Keyring:
         """Replace the keys from Redis; `revoked` are SIDs. Notifies the listeners of `on_end`."""
         before = self._stored.keys() | self._configured.keys() - set(self._revoked)
         self._stored, self._revoked = stored, revoked
+        self._prepared.clear()
         for sid in before:
             if not self.has(sid):
                 for listener in self._listeners:
@@ -116,6 +121,19 @@ class Keyring:
         raise Refusal(
             Code.TOKEN_ISSUER, f"The API key that issued the access token {problem} (iss)."
         )
+
+    def signing_key(self, sid: str) -> bytes | None:
+        """The secret with which this key signs tokens, as `signed_claims` needs it; None if there
+        is none, which `signing_secret` explains."""
+        key = self._find(sid)
+        if key is None or key.secret is None:
+            return None
+        known, prepared = self._prepared.get(sid, (None, None))
+        if known is not key:
+            # Checking that a secret looks like no other kind of key costs more than a signature.
+            prepared = signing_key(key.secret)
+            self._prepared[sid] = key, prepared
+        return prepared
 
     def _find(self, sid: str) -> ApiKey | None:
         if not self.has(sid):

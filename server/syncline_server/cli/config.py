@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from syncline_server.config.credentials import FILE_NAME, find_credentials
+from syncline_server.config.credentials import CONSOLE_SECRET_VARIABLE, FILE_NAME, find_credentials
 from syncline_server.config.settings import Settings
 
 from .help import Group
@@ -89,10 +89,14 @@ def _credentials(data_dir: Path) -> list[tuple[str, str | None, str]]:
     keys_in_variables = any(
         os.environ.get(name) for name in ("SYNCLINE_API_KEY_SID", "SYNCLINE_API_KEYS")
     )
+    console = (
+        [("console_secret", MASK, "variable")] if os.environ.get(CONSOLE_SECRET_VARIABLE) else []
+    )
     return [
         ("account_sid", found.account_sid, "variable" if in_variables else kept),
         ("auth_token", MASK, "variable" if in_variables else kept),
         *((sid, MASK, "variable" if keys_in_variables else kept) for sid in found.api_keys),
+        *console,
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from syncline_server.config.credentials import load_credentials
+from syncline_server.config.credentials import CONSOLE_SECRET_VARIABLE, load_credentials
 from syncline_server.config.encryption import load_master_key
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
@@ -49,6 +49,7 @@ def serve(**values: Any) -> None:
         credentials = replace(
             load_credentials(settings.data_dir, os.environ),
             master_key=load_master_key(settings.data_dir, os.environ),
+            console_secret=os.environ.get(CONSOLE_SECRET_VARIABLE, ""),
         )
     except OSError as error:
         raise SettingError(

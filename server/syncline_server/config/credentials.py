@@ -16,6 +16,7 @@ from .validation import SettingError
 
 __all__ = [
     "FILE_NAME",
+    "CONSOLE_SECRET_VARIABLE",
     "KEY_SID",
     "Credentials",
     "find_credentials",
@@ -24,6 +25,8 @@ __all__ = [
 ]
 
 FILE_NAME = "credentials.json"
+
+CONSOLE_SECRET_VARIABLE = "SYNCLINE_CONSOLE_OIDC_SECRET"
 
 KEY_SID = re.compile(r"SK[0-9a-f]{32}", re.ASCII)
 
@@ -45,6 +48,7 @@ class Credentials:
             empty, and without the keys in Redis (`auth.api_keys`).
         master_key: base64 of the 32 bytes that encrypt secrets in Redis (`config.encryption`); ""
             if it is not needed.
+        console_secret: secret of the console's client at the OpenID provider; "" without one.
         are_new: they were generated just now, at the first start.
     """
 
@@ -52,6 +56,7 @@ class Credentials:
     auth_token: str = field(repr=False)
     api_keys: Mapping[str, str] = field(repr=False)
     master_key: str = field(default="", repr=False, compare=False)
+    console_secret: str = field(default="", repr=False, compare=False)
     are_new: bool = field(default=False, repr=False, compare=False)
 
 

@@ -42,7 +42,7 @@ class Limits(CollectionLimits):
     login_failures: int = setting(
         300,
         "Maximum failed Basic logins of one address in a minute, in one process; then logins that "
-        "have not succeeded before are refused with 20429.",
+        "have not succeeded from there before are refused with 20429.",
         least=1,
         most=1_000_000,
     )

@@ -52,11 +52,6 @@ class ServerSettings:
         False,
         "Stop when stdin ends, as it does when the process that started the server has ended.",
     )
-    console: bool | None = setting(
-        None,
-        "Serve the console at /console, a page to operate the server, for the account and its API "
-        "keys; without it, only where the server listens on this machine alone.",
-    )
     public_url: str | None = setting(
         None, "Base of the URLs in replies; without it, the address that the request was sent to."
     )

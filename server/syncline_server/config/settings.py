@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from .console_settings import ConsoleSettings, check_console
 from .limits import Limits
 from .networks import Network
 from .redis_settings import RedisSettings
@@ -46,7 +47,7 @@ _PREFIX = re.compile(r"[A-Za-z0-9._:-]{0,64}", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Limits, RedisSettings, ServerSettings):
+class Settings(Limits, ConsoleSettings, RedisSettings, ServerSettings):
     """The settings of a server. The constructor checks all values and raises `SettingError`.
 
     `fields` gives those of the last base first.
@@ -75,6 +76,7 @@ class Settings(Limits, RedisSettings, ServerSettings):
             raise SettingError("--host must be one address, or several separated by commas")
         _ = self.proxies, self.webhook_private_networks, self.demo_client_networks
         check_oidc(self)
+        check_console(self)
         check_test_clock(self)
 
     @classmethod

@@ -104,7 +104,7 @@ def check_oidc(settings: Any) -> None:
             )
     elif set(settings.oidc_issuer) & set("?#"):
         raise SettingError("--oidc-issuer must have no query and no fragment")
-    elif not settings.oidc_audience:
+    elif not settings.oidc_audience and not settings.console_oidc_client:
         raise SettingError("--oidc-issuer needs --oidc-audience")
 
 

@@ -40,7 +40,7 @@ from .middleware.security_headers import NO_SNIFFING, Protection
 from .middleware.tracing import Traced
 from .openapi import documents as openapi
 from .protocol import Limits, http_protocol
-from .routing import Route
+from .routing import Route, RouteTable
 
 if TYPE_CHECKING:
     from syncline_server.observability.tracing import Traces
@@ -49,6 +49,7 @@ __all__ = [
     "NO_SNIFFING",
     "Limits",
     "Route",
+    "RouteTable",
     "exception_handlers",
     "http_protocol",
     "middleware",

@@ -11,10 +11,23 @@ from syncline_server.auth.origins import Origins
 from syncline_server.backend import Backend
 from syncline_server.observability.logs import about
 
-__all__ = ["authenticate", "require_account", "require_owner"]
+__all__ = [
+    "CONSOLE",
+    "address_of",
+    "authenticate",
+    "check_page",
+    "require_account",
+    "require_owner",
+]
+
+CONSOLE = "Syncline-Console"
+"""Header of the console's requests, so that the audit log shows what it changes."""
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing. CORS keeps foreign pages from reading their replies."""
+
+_FOREIGN = ("cross-site", "same-site")
+"""Values of `Sec-Fetch-Site` (Fetch Metadata) for pages of other origins."""
 
 
 async def authenticate(backend: Backend, request: Request) -> Principal:
@@ -27,17 +40,26 @@ async def authenticate(backend: Backend, request: Request) -> Principal:
     authorization = request.headers.get("authorization") or ""
     if authorization[:6].lower() != "basic ":
         return await backend.authenticator.authenticate(authorization)
-    address = "" if request.client is None else request.client.host
+    address = address_of(request)
     backend.failed_logins.check(address, authorization)
     try:
         caller = await backend.authenticator.authenticate(authorization)
     except Refusal:
         backend.failed_logins.record_failure(address)
         raise
-    backend.failed_logins.record_success(authorization)
+    backend.failed_logins.record_success(address, authorization)
     if request.method not in _SAFE:
-        _check_page(backend, request)
+        check_page(backend, request)
+    if caller.person is not None or CONSOLE in request.headers:
+        about(via="console", person=caller.person)
+        # What it changes gets an audit line (`middleware.console_changes`).
+        request.scope["state"][CONSOLE] = True
     return caller
+
+
+def address_of(request: Request) -> str:
+    """The address that failed logins are counted for."""
+    return "" if request.client is None else request.client.host
 
 
 async def require_account(backend: Backend, request: Request) -> Principal:
@@ -75,15 +97,19 @@ async def require_owner(backend: Backend, request: Request) -> Principal:
     return caller
 
 
-def _check_page(backend: Backend, request: Request) -> None:
+def check_page(backend: Backend, request: Request) -> None:
     """Refuse foreign pages: once its user has typed a Basic login, a browser sends it with the
-    forms of every page."""
+    forms of every page.
+
+    Raises:
+        Refusal: `FORBIDDEN`.
+    """
     origins = request.headers.getlist("origin")
-    if not origins:
-        return  # not a browser
     settings = backend.settings
     trusted = Origins([each for each in settings.origins if each != "*"], settings.public_url)
-    if not trusted.admit(origins, request.headers.get("host", "")):
+    # Without `Origin` it is no browser, or a page whose privacy software removes the header.
+    is_foreign = not origins and request.headers.get("sec-fetch-site", "none") in _FOREIGN
+    if is_foreign or not trusted.admit(origins, request.headers.get("host", "")):
         raise Refusal(
             Code.FORBIDDEN,
             "Pages of this origin must not write with Basic credentials; add the origin to "

@@ -37,6 +37,10 @@ class OpenFiles:
         self._lines = FixedWindow(1, REPORT_INTERVAL)
         self._left_out = 0
 
+    def has_room(self, number: int) -> bool:
+        """False if a connection with this file descriptor must be refused; -1 if it is unknown."""
+        return number < self._room
+
     def are_exhausted(self, number: int, peer: str) -> bool:
         """True if a connection with this file descriptor must be refused; counts and logs that.
 
@@ -44,7 +48,7 @@ class OpenFiles:
             number: the file descriptor; -1 if it is unknown.
             peer: the client's address, for the log.
         """
-        if number < self._room:
+        if self.has_room(number):
             return False
         self._meters.refused_for_files += 1
         if not self._lines.admit():

@@ -50,12 +50,16 @@ def _page_headers(images: str, *directives: str) -> dict[str, str]:
         "Content-Security-Policy": "; ".join((policy, *directives)),
         "Cross-Origin-Opener-Policy": "same-origin",
         "Permissions-Policy": features,
+        # For browsers that do not know `frame-ancestors`.
+        "X-Frame-Options": "DENY",
     }
 
 
 PAGE_HEADERS = {**_page_headers("'self' data:"), "Vary": "Accept"}
 
-STRICT_HEADERS = _page_headers("'self'", "require-trusted-types-for 'script'")
+STRICT_HEADERS = _page_headers(
+    "'self'", "require-trusted-types-for 'script'", "trusted-types 'none'"
+)
 """For pages whose scripts are all written here: the console and the demo."""
 
 

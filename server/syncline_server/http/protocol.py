@@ -106,6 +106,21 @@ class HttpProtocol(HttpToolsProtocol):
             self._refusal = Refusal(Code.UNAVAILABLE, "The server has too many open files.")
             self.send_400_response(self._refusal.message)
 
+    def take_over(self, transport: asyncio.Transport, connected_at: float) -> None:
+        """Begin with a connection that was made at this loop time: it counts for its first head."""
+        self.connection_made(transport)
+        if self._timer is not None:
+            self._end_watch()
+            self._since = connected_at
+            self._check_reading()
+
+    @classmethod
+    def has_room(cls, transport: asyncio.Transport, count: int) -> bool:
+        """False if `connection_made` would refuse the connection; `count`: how many there are."""
+        peer = transport.get_extra_info("socket")
+        number = -1 if peer is None else peer.fileno()
+        return count <= cls.limits.connections and cls.open_files.has_room(number)
+
     def _has_no_room(self) -> bool:
         peer = self.transport.get_extra_info("socket")
         number = -1 if peer is None else peer.fileno()

@@ -5,7 +5,7 @@ Starlette's own routes match the decoded path, in which `a%2Fb` has become two s
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
@@ -19,10 +19,13 @@ from syncline_server.observability.logs import about
 from . import urlencoded
 from .body import PATCH_TYPES
 
-__all__ = ["Endpoint", "Pattern", "Route", "decoded", "raw_path"]
+__all__ = ["Endpoint", "Pattern", "Route", "RouteTable", "decoded", "raw_path"]
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 """Answers a request; `path_params` has the decoded segments that the pattern names."""
+
+_ROUTE = "syncline.route"
+"""Member of a scope: the route that `RouteTable` has found."""
 
 _LOGGED = {"service": "service", "document": "object", "object": "object", "item": "item"}
 """Named segments that are logged, and their names in the log."""
@@ -33,6 +36,20 @@ class Pattern:
 
     def __init__(self, pattern: str) -> None:
         self._segments = [segment.encode() for segment in pattern.split("/")]
+
+    @property
+    def literals(self) -> dict[int, bytes]:
+        """The segments that are not named, by their places."""
+        return {
+            place: segment
+            for place, segment in enumerate(self._segments)
+            if not segment.startswith(b"{")
+        }
+
+    @property
+    def length(self) -> int:
+        """Number of segments."""
+        return len(self._segments)
 
     def match(self, path: bytes) -> dict[str, bytes] | None:
         """The named segments, still percent-encoded; None if the path does not match."""
@@ -69,7 +86,7 @@ class Route(BaseRoute):
             pattern: as for `Pattern`.
             endpoints: the endpoint of each method.
         """
-        self._pattern = Pattern(pattern)
+        self.pattern = Pattern(pattern)
         self._found = {"pattern": pattern}
         self._endpoints = dict(endpoints)
         if "GET" in self._endpoints:
@@ -83,7 +100,7 @@ class Route(BaseRoute):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] != "http":
             return Match.NONE, {}
-        named = self._pattern.match(raw_path(scope))
+        named = self.pattern.match(raw_path(scope))
         return (
             (Match.NONE, {})
             if named is None
@@ -101,6 +118,41 @@ class Route(BaseRoute):
 
     async def _options(self, _: Request) -> Response:
         return Response(status_code=204, headers=self._options_headers)
+
+
+class RouteTable(BaseRoute):
+    """Many routes, of which one is found by the segments of the path, not by a search through all.
+
+    Where several match, the first of them is chosen, as in a list of routes.
+    """
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        # By the number of segments, and the places of those that are not named: the routes by the
+        # values of these, in their order.
+        self._routes: dict[int, dict[tuple[int, ...], dict[tuple[bytes, ...], list[int]]]] = {}
+        self._all = list(routes)
+        for number, route in enumerate(self._all):
+            literals = route.pattern.literals
+            shapes = self._routes.setdefault(route.pattern.length, {})
+            found = shapes.setdefault(tuple(literals), {})
+            found.setdefault(tuple(literals.values()), []).append(number)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        segments = raw_path(scope).split(b"/")
+        candidates: list[int] = []
+        for places, found in self._routes.get(len(segments), {}).items():
+            candidates += found.get(tuple([segments[place] for place in places]), ())
+        for number in sorted(candidates):
+            route = self._all[number]
+            match, child = route.matches(scope)
+            if match is Match.FULL:
+                return match, {**child, _ROUTE: route}
+        return Match.NONE, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await scope[_ROUTE].handle(scope, receive, send)
 
 
 def raw_path(scope: Scope) -> bytes:

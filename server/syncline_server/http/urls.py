@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -66,6 +67,7 @@ def host_url(scheme: str, host: str) -> str:
     return f"{scheme}://{host}"
 
 
+@lru_cache(maxsize=1024)
 def _is_host(host: str) -> bool:
     match = _HOST.fullmatch(host)
     if match is None or int(match["port"] or 0) > _LAST_PORT:

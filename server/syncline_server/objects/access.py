@@ -13,7 +13,7 @@ from syncline_server.auth.grants import Grants
 from syncline_server.observability.logs import about
 from syncline_server.storage.author import Author
 from syncline_server.storage.rights import Right
-from syncline_server.storage.services import unknown_service
+from syncline_server.storage.services import Service, unknown_service
 from syncline_server.storage.webhooks import WebhookPolicy
 
 from .work import WorkAllowance
@@ -60,7 +60,22 @@ class Access:
             Refusal: no such service exists, or the caller's token is for another service.
         """
         about(identity=principal.identity, key=principal.key)
-        found = await backend.services.find(service)
+        return cls._of(backend, principal, service, await backend.services.find(service))
+
+    @classmethod
+    def enter_at_once(cls, backend: Backend, principal: Principal, service: str) -> Access | None:
+        """As `enter`; None if that may have to wait."""
+        found = backend.services.find_at_once(service)
+        if found is None:
+            return None
+        about(identity=principal.identity, key=principal.key)
+        return cls._of(backend, principal, service, found)
+
+    @classmethod
+    def _of(
+        cls, backend: Backend, principal: Principal, service: str, found: Service | None
+    ) -> Access:
+        """`found`: the service with that address; None if there is none."""
         own = (service,) if found is None else backend.services.addresses(found)
         if not principal.is_account and principal.service not in own:
             # Before the check that the service exists: a token holder must not be able to find out

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
-from syncline_protocol.commands import Command, Write
+from syncline_protocol.commands import Command, Get, Write
 from syncline_protocol.errors import Refusal
 from syncline_protocol.objects import Header
 
@@ -15,7 +15,7 @@ from . import turns
 from .access import Access
 from .contests import State, TurnKey
 
-__all__ = ["Client", "ContendedWrites", "Marked", "WriteResult", "blocking", "turn_key"]
+__all__ = ["Client", "ContendedWrites", "Marked", "WriteResult", "blocking", "may_wait", "turn_key"]
 
 
 class WriteResult(Protocol):
@@ -63,9 +63,15 @@ def blocking(client: Client | None, command: Command) -> AbstractContextManager[
     return nullcontext() if client is None else client.writing(command)
 
 
-def turn_key(access: Access, command: Write) -> TurnKey:
+def turn_key(access: Access, command: Write | Get) -> TurnKey:
     """What the command contends for."""
-    return TurnKey(access.service_sid, command.key, command.item)
+    item = command.item if isinstance(command, Write) else None
+    return TurnKey(access.service_sid, command.key, item)
+
+
+def may_wait(command: Command) -> TypeGuard[Write | Get]:
+    """True if the command may wait for its client's turn."""
+    return isinstance(command, Write) or (isinstance(command, Get) and command.in_turn)
 
 
 class ContendedWrites:
@@ -103,7 +109,11 @@ class ContendedWrites:
                 caller's turn, unless it may not read it.
         """
         async with self._turns.contend(
-            turn_key(access, command), command.if_match, identity=access.caller, client=client
+            turn_key(access, command),
+            command.if_match,
+            identity=access.caller,
+            client=client,
+            conflates=command.conflates,
         ) as attempt:
             try:
                 # 1. Write. The wait for the turn is over: events are blocked for the commit only.
@@ -129,16 +139,38 @@ class ContendedWrites:
                 attempt.won(None)
         return written
 
+    async def take_turn(self, access: Access, command: Get, client: Client | None) -> Any:
+        """Wait for the caller's turn before it writes; returns the newest state then.
+
+        None if it gets none: nobody else contends, it waited too long, or the object was removed.
+
+        Raises:
+            Refusal: the caller may not read the state.
+        """
+        if client is None:
+            return None
+        key = turn_key(access, command)
+        newest = await self._turns.take_turn(key, identity=access.caller, client=client)
+        if newest is None:
+            return None
+        return await self._readable(access, newest, None)
+
+    async def _readable(self, access: Access, newest: State, item: str | None) -> Any:
+        """The state that a caller's turn begins with, as far as the caller may read it."""
+        if access.reader is not None or access.is_scoped:
+            # Promise 6: `newest` was read for a rival, and the caller's right to read may have
+            # been revoked during the wait. Read it again with the caller's rights.
+            return await self._read(access, newest.sid, item)
+        return newest
+
     async def _refusal(self, access: Access, command: Write, newest: Any) -> Refusal:
         """The refusal of a write that lost, with the newest state in the caller's turn."""
         try:
             if newest is None:
                 # Removed during the wait: not found, unless another object has the name now.
                 newest = await self._read(access, command.address, command.item)
-            elif access.reader is not None or access.is_scoped:
-                # Promise 6: `newest` was read for a rival, and the caller's right to read may have
-                # been revoked during the wait. Read it again with the caller's rights.
-                newest = await self._read(access, newest.sid, command.item)
+            else:
+                newest = await self._readable(access, newest, command.item)
         except Refusal as gone:
             return gone
         return self._refuse(command, newest)

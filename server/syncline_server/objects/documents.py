@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from syncline_protocol.commands import Create, Open, Remove, SetTtl, Write
+from syncline_protocol.commands import Create, Get, Open, Remove, SetTtl, Write
 from syncline_protocol.documents import Document, Patch, Set, Updated
 from syncline_protocol.errors import Refusal
 from syncline_protocol.objects import DOCUMENT
@@ -47,6 +47,15 @@ class Documents(Headers[Document]):
 
     def _new(self, command: Create | Open) -> NewObject:
         return replace(super()._new(command), data=command.data)
+
+    async def get_in_turn(
+        self, access: Access, address: str, client: Client | None
+    ) -> tuple[Document, bool]:
+        """As in `Operations`."""
+        newest = await self._writes.take_turn(access, Get(address), client)
+        if newest is None:
+            return await self.get(access, address), False
+        return newest, True
 
     async def set(
         self, access: Access, command: Set | SetTtl, client: Client | None = None

@@ -110,6 +110,12 @@ class Headers(Generic[StateT]):
             raise absent(self.type, address)
         return state
 
+    async def get_in_turn(
+        self, access: Access, address: str, client: Client | None
+    ) -> tuple[StateT, bool]:
+        """As `get`: there are no turns."""
+        return await self.get(access, address), False
+
     async def page(
         self, access: Access, size: int, token: str | None, *, prefix: str = ""
     ) -> Page[StateT]:
@@ -143,17 +149,31 @@ class Headers(Generic[StateT]):
         name = command.address
         needs = await self._check(access, name, Right.READ)
         if access.grants(self.type, name, Right.WRITE):
-            # One commit finds or creates: between two, another client could create the object.
-            written = await self._objects.create(
-                access.service_sid, self.type, access.author(needs), self._new(command)
-            )
-            return written.state, not written.exists
+            return await self._find_or_commit(access, command, needs)
         state = None
         if name is not None:
             state = await self._objects.get(self._at(access, name), access.identity, needs)
         if state is None:
             raise forbidden()
         return state, False
+
+    async def _find_or_commit(
+        self, access: Access, command: Open, needs: Right | None
+    ) -> tuple[StateT, bool]:
+        """One commit finds or creates: between two, another client could create the object."""
+        service_sid, name = access.service_sid, command.address
+
+        async def commit() -> Written[StateT]:
+            author, new = access.author(needs), self._new(command)
+            return await self._objects.create(service_sid, self.type, author, new)
+
+        if name is None or needs is not None or command.op is not None:
+            written = await commit()
+            return written.state, not written.exists
+        # Who asks in the same turn finds what the first of them has found or created.
+        key = "open", service_sid, self.type.name, name
+        written, is_own = await self._objects.shared.first(key, commit)
+        return written.state, is_own and not written.exists
 
     async def create(
         self, access: Access, command: Create, client: Client | None = None

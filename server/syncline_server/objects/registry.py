@@ -64,6 +64,15 @@ class Operations(Protocol):
     async def get(self, access: Access, address: str) -> Header:
         """The newest state, as `open` returns it."""
 
+    async def get_in_turn(
+        self, access: Access, address: str, client: Client | None
+    ) -> tuple[Header, bool]:
+        """As `get`, but once the client can write without a rival, where writers contend.
+
+        Returns:
+            the state, and True if the client has its turn.
+        """
+
     async def advance(self, access: Access, sid: str, known: int) -> Header:
         """The newest state, at a revision beyond `known`, which a client has received."""
 

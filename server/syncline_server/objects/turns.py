@@ -13,7 +13,8 @@ few round trips of its client. A turn that is not used counts against the client
 A turn passes through these states, in the fields of `Contest`:
 
     begun     `Contests` made a contender the holder. Its client has no answer yet.
-    given     `_lose` answers the client with revision `given` (`is_given`). The turn's time starts.
+    given     `_lose` or `take_turn` answers the client with revision `given` (`is_given`). The
+              turn's time starts.
     trying    the client's next write names `given` (`is_used`, `is_trying`). The timer cannot end
               the turn now; it only records that the time is over (`is_over`).
     won       the write was applied: `_win` passes the turn on.
@@ -53,6 +54,10 @@ UNKNOWN_CALLERS_LIMIT = 128
 """Callers without a connection that may wait for turns in one process. Further ones are answered at
 once, so that waiting requests cannot use up `Settings.max_requests`."""
 
+CROWD = 8
+"""Writers that wait for turns, from which on a further one that allows it is sent only the newest
+state meanwhile (`Client.conflate`): with fewer, each can as well be sent every state."""
+
 PATCH_WAIT = 0.01
 """Seconds that a patch waits for a turn to be used, at most."""
 
@@ -66,6 +71,9 @@ class Client(Protocol):
 
     def has_more(self, object_key: str) -> bool:
         """True if further commands of the client wait for the one that writes this object."""
+
+    def conflate(self, object_key: str) -> None:
+        """Send the client only the newest state of this object, until the reply to its write."""
 
 
 class Turns:
@@ -102,6 +110,7 @@ class Turns:
         *,
         identity: Hashable,
         client: Client | None = None,
+        conflates: bool = False,
     ) -> Attempt:
         """One try of a write. This is the one place that drives a turn.
 
@@ -116,8 +125,29 @@ class Turns:
             if_match: None for an unconditional write, which never waits.
             identity: the identity that lapses count against.
             client: None for a caller without a connection.
+            conflates: as in `commands.Write`.
         """
-        return Attempt(self, key, if_match, identity=identity, client=client)
+        attempt = Attempt(self, key, if_match, identity=identity, client=client)
+        attempt.conflates = conflates
+        return attempt
+
+    async def take_turn(self, key: TurnKey, *, identity: Hashable, client: Client) -> State | None:
+        """Wait for the client's turn before its first try; returns the newest state then.
+
+        None if it gets no turn: nobody contends, it may not wait or waited too long, or the object
+        was removed.
+        """
+        contest = self.contests.get(key)
+        if contest is None:
+            return None
+        if not contest.is_turn_of(client, None):
+            attempt = self.contend(key, None, identity=identity, client=client, conflates=True)
+            if not await self._wait_in_turn(contest, attempt):
+                return None
+        if contest.is_removed:
+            return None
+        self._give(contest)
+        return contest.newest
 
     def record_event(self, event: Event) -> None:
         """Remember the revision of an event as one that its object or item had."""
@@ -155,9 +185,9 @@ class Turns:
                 each.turn.set_result(False)
 
     async def _approach(self, attempt: Attempt) -> None:
-        """Return when a write may be tried: at once, unless it would spoil a rival's turn."""
-        if attempt.if_match is None:
-            return
+        """Return when a conditional write may be tried: at once, unless it would spoil a rival's
+        turn."""
+        assert attempt.if_match is not None
         contest = self.contests.get(attempt.key)
         if contest is None:
             return
@@ -215,11 +245,15 @@ class Turns:
         # 3. Answer with the newest state that is known now. The first answer of a turn starts
         #    its timer. After a loss within the turn the timer runs on, so losing cannot prolong it.
         if has_turn:
-            contest.given = contest.newest.revision
-            if not contest.is_given:
-                contest.is_given = True
-                self.contests.start_timer(contest)
+            self._give(contest)
         return contest.newest
+
+    def _give(self, contest: Contest) -> None:
+        """The holder is answered with the newest state."""
+        contest.given = contest.newest.revision
+        if not contest.is_given:
+            contest.is_given = True
+            self.contests.start_timer(contest)
 
     def _lose_in_turn(self, contest: Contest, attempt: Attempt) -> bool:
         """True if the holder keeps its turn after a refusal: to the end of its time, no longer."""
@@ -268,6 +302,9 @@ class Turns:
             # for those that come later).
             if client.has_more(attempt.key.object):
                 return False
+            # Only after `has_more`, which says that a reply follows at once.
+            if attempt.conflates and len(contest.waiting) >= CROWD:
+                client.conflate(attempt.key.object)
         elif self._unknown_callers >= UNKNOWN_CALLERS_LIMIT:
             return False
         self._unknown_callers += client is None
@@ -308,7 +345,7 @@ class Turns:
 class Attempt:
     """One try of a write, from `Turns.contend`."""
 
-    __slots__ = ("_is_settled", "_turns", "client", "identity", "if_match", "key")
+    __slots__ = ("_is_settled", "_turns", "client", "conflates", "identity", "if_match", "key")
 
     def __init__(
         self,
@@ -321,11 +358,13 @@ class Attempt:
     ) -> None:
         self.key, self.if_match = key, if_match
         self.identity, self.client = identity, client
+        self.conflates = False
         self._turns = turns
         self._is_settled = False
 
     async def __aenter__(self) -> Self:
-        await self._turns._approach(self)
+        if self.if_match is not None:
+            await self._turns._approach(self)
         return self
 
     async def __aexit__(

@@ -42,6 +42,7 @@ class Limit(StrEnum):
     OIDC_KEY_GRACE = auto()
     OIDC_REFETCH_INTERVAL = auto()
     OIDC_TIMEOUT = auto()
+    CONSOLE_OIDC_LOGINS = auto()
     AUTH_MESSAGE_LIMIT = auto()
     OVERSIZED_LIMIT = auto()
     HEADER_TIMEOUT = auto()

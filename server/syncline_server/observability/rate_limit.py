@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, KeysView
 
 __all__ = ["FixedWindow", "TokenBucket"]
 
@@ -31,6 +31,11 @@ class FixedWindow:
         self._clock = clock
         self._ends_at = float("-inf")
         self._counts: dict[Hashable, int] = {}
+
+    @property
+    def keys(self) -> KeysView[Hashable]:
+        """What was counted since the window began."""
+        return self._counts.keys()
 
     def left(self, key: Hashable = None) -> int:
         """Units left in this window; negative if `take` has exceeded the limit."""

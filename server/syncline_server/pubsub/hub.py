@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from syncline_protocol.items import Part
@@ -19,11 +20,12 @@ from syncline_server.storage.rights import Right, RightsChanged
 from syncline_server.storage.services import Service
 
 from .catch_up import CatchUp, ReadReaders, Source
+from .conflated import Conflated
 from .cork import Cork, Outlet
 from .delta_bases import DeltaBases
 from .feed import Feed
 from .parts import Parts
-from .topic import Format, Subscriber, Topic
+from .topic import Conflating, Format, Subscriber, Topic
 
 if TYPE_CHECKING:
     from syncline_server.observability.tracing import Traces
@@ -136,6 +138,17 @@ class Hub:
             topic.parts = topic.parts or Parts()
             topic.parts.add(subscriber, part)
 
+    def conflate(self, topic: Topic, subscriber: Conflating) -> None:
+        """Call a subscriber only for the newest event, some times a second, by `on_newest`.
+
+        The subscriber must not be on the fast path, and want the whole object, whose events must
+        each name its whole state.
+        """
+        if topic.conflated is None:
+            topic.conflated = Conflated(partial(self._call_conflated, topic))
+        topic.slow.discard(subscriber)
+        topic.conflated.subscribers.add(subscriber)
+
     def remember_base(self, topic: Topic, state: Header) -> None:
         """Keep the state that a reply gave to a subscriber that takes deltas, as a delta base."""
         # A newer event has come already: no later event begins from this older state.
@@ -180,6 +193,8 @@ class Hub:
             topic.slow.discard(subscriber)
             if topic.parts is not None:
                 topic.parts.discard(subscriber)
+            if topic.conflated is not None:
+                topic.conflated.discard(subscriber)
         if not topic.subscribers:
             # An earlier timer, of a subscriber that was followed by another, would end too early.
             if topic.lingering is not None:
@@ -275,6 +290,9 @@ class Hub:
                 self._call_all(topic.parts.find(event.keys), event)
         # 5. Last, because it may move subscribers to the fast path, which has the event by now.
         self._call_all(listening, event)
+        # 6. After those in `slow`, which some of these join.
+        if topic.conflated is not None and not isinstance(event, Removed):
+            topic.conflated.add_event(event)
 
     def _deliver_passing(self, topic: Topic, event: Event) -> None:
         """Deliver an event that moves no revision, and so is never old."""
@@ -292,6 +310,22 @@ class Hub:
             except Exception:
                 # One failing subscriber must not keep the event from the others, nor end the feed.
                 logger.exception("an event of %s could not be handed on", event.sid)
+
+    def _call_conflated(
+        self, topic: Topic, subscribers: Iterable[Conflating], event: Event
+    ) -> None:
+        """Call subscribers for the newest event; those that end their conflation become `slow`."""
+        assert topic.conflated is not None
+        for subscriber in subscribers:
+            try:
+                stays = subscriber.on_newest(event)
+            except Exception:
+                logger.exception("an event of %s could not be handed on", event.sid)
+                continue
+            # It may have left the topic within the call.
+            if not stays and subscriber in topic.conflated.subscribers:
+                topic.conflated.subscribers.discard(subscriber)
+                topic.slow.add(subscriber)
 
     def _write_to_fast(self, topic: Topic, event: Event, before: int) -> None:
         """Write an event to the subscribers on the fast path, which have all up to `before`."""

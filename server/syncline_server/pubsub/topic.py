@@ -13,10 +13,11 @@ from syncline_protocol.objects import SYSTEM, Event, NameAndExpiry, Removed, typ
 from syncline_protocol.sids import object_key
 from syncline_server.observability.metrics import Tally
 
+from .conflated import Conflated
 from .cork import Outlet
 from .parts import Parts
 
-__all__ = ["Format", "Subscriber", "Topic"]
+__all__ = ["Conflating", "Format", "Subscriber", "Topic"]
 
 RECENT_LIMIT = 64
 """Changes of one object that are remembered, to find out whether a failover lost them."""
@@ -38,6 +39,17 @@ class Subscriber(Protocol):
 
     def on_revoked(self, sid: str) -> None:
         """The right to read an object was revoked: end the subscription. Must not block."""
+
+
+class Conflating(Subscriber, Protocol):
+    """A subscriber that can do with the newest state."""
+
+    def on_newest(self, event: Event) -> bool:
+        """Receive the newest event, as `on_event`, in conflation (`Hub.conflate`).
+
+        Returns:
+            False to end it: `on_event` is called for each event from here on.
+        """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +83,8 @@ class Topic:
         slow: the subscribers that are not on the fast path; each gets `on_event`.
         parts: the subscribers to parts of the object, which are in neither `slow` nor `fast`; None
             before the first of them.
+        conflated: the subscribers that receive only the newest state, some times a second, which
+            are in neither `slow` nor `fast`; None before the first of them.
         fast: the subscribers on the fast path, by format, each with its outlet.
         first: the oldest revision at which a subscriber has read the object; 0 before.
         revision: the newest revision that was delivered as an event; 0 before the first.
@@ -93,6 +107,7 @@ class Topic:
     slow: set[Subscriber] = field(default_factory=set)
     fast: dict[Format, dict[Subscriber, Outlet]] = field(default_factory=dict)
     parts: Parts | None = None
+    conflated: Conflated | None = None
     first: int = 0
     revision: int = 0
     recent: deque[tuple[Hashable, int]] | None = None

@@ -8,7 +8,6 @@ from functools import partial
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.config.settings import Settings
 from syncline_server.observability.audit import Audit
-from syncline_server.observability.forwarding_notice import HEADERS
 from syncline_server.observability.metrics import Limit, Meters
 from syncline_server.observability.rate_limit import TokenBucket
 
@@ -88,10 +87,10 @@ class Admission:
         )
 
     def report_forwarding(self, peer: str, names: Iterable[str]) -> None:
-        """Report forwarding headers from `peer`, an address without a port, not a trusted proxy."""
+        """Report `forwarding_notice.HEADERS` from `peer`, an address without a port, which is not a
+        trusted proxy."""
         for name in names:
-            if name.lower() in HEADERS:
-                self._audit.forwarding.log_once(peer, name.lower())
+            self._audit.forwarding.log_once(peer, name)
 
     def record_refusal(self, code: int, path: str, peer: str, **known: object) -> None:
         """Record in the audit log that a client at the address `peer` was not admitted."""

@@ -34,7 +34,11 @@ class CommandQueues(dict[str, CommandQueue]):
 
     def of(self, keys: Iterable[str]) -> CommandQueue:
         """The queue of the object that `keys` mean; a new queue if it has none."""
-        return next((self[key] for key in keys if key in self), None) or CommandQueue()
+        for key in keys:
+            queue = self.get(key)
+            if queue is not None:
+                return queue
+        return CommandQueue()
 
     def claim(self, queue: CommandQueue, keys: Iterable[str]) -> None:
         """Lead `keys` to the queue, except those that lead to another queue."""

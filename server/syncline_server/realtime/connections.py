@@ -158,7 +158,9 @@ class ConnectionRegistry:
         """Close all connections of a revoked API key."""
         affected = [connection for connection in self._connections if connection.key == key]
         logger.info(
-            "API key %s is no longer valid; %d clients are disconnected", key, len(affected)
+            "the login %s is no longer valid; %d clients are disconnected",
+            key,
+            len(affected),
         )
         for connection in affected:
             try:

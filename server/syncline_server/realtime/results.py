@@ -41,9 +41,14 @@ class Opened(Generic[_State]):
 
 @dataclass(frozen=True, slots=True)
 class Fetched(Generic[_Read]):
-    """The reply to `Get`, and to the commands of a type that read."""
+    """The reply to `Get`, and to the commands of a type that read.
+
+    Attributes:
+        in_turn: True if the client can write now without a rival.
+    """
 
     state: _Read
+    in_turn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

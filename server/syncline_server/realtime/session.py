@@ -23,7 +23,7 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import Event, type_of_sid
 from syncline_server.backend import Backend
 from syncline_server.objects.access import Access
-from syncline_server.objects.contended_writes import WriteResult, turn_key
+from syncline_server.objects.contended_writes import WriteResult, may_wait, turn_key
 from syncline_server.observability.metrics import Limit
 from syncline_server.pubsub.cork import Outlet
 from syncline_server.pubsub.topic import Format
@@ -120,10 +120,10 @@ class Session:
             self._tasks[task] = None
             task.add_done_callback(self._tasks.pop)
         elif len(queue.commands) == 2:
-            # The first command may have been refused, and be blocked until its turn. The second
-            # must not wait for that: release the refusal now.
+            # The first command may be blocked until its turn. The second must not wait for that:
+            # release it now.
             first, _ = queue.commands[0]
-            if isinstance(first, Write):
+            if may_wait(first):
                 self._backend.turns.hurry(turn_key(self.access, first), self)
 
     def take_deltas(self, send_delta: Callable[[Event, bool], None]) -> None:
@@ -200,6 +200,10 @@ class Session:
         queue = self._queues.get(object_key)
         return queue is not None and len(queue.commands) > 1
 
+    def conflate(self, object_key: str) -> None:
+        """As in `turns.Client`: send only the newest state until the reply to the write."""
+        self._subscriptions.conflate(object_key)
+
     def writing(self, command: Command) -> _Writing:
         """As in `contended_writes.Client`: block events from the commit on, until the reply."""
         return _Writing(self._subscriptions, command.key or "")
@@ -240,6 +244,7 @@ class Session:
         # 5. Only now may the hub write past this session again.
         key = outcome.state.sid if isinstance(outcome, Opened) else command.key
         if subscription := subscriptions.index.find(key):
+            subscriptions.end_wait(subscription)
             subscriptions.join_fast_path((subscription,))
 
     def _measure_round_trip(self) -> None:
@@ -272,7 +277,11 @@ class Session:
             case Open():
                 return await open_object(self._backend, self._subscriptions, command)
             case Get():
-                return Fetched(await operations.get(self.access, command.address))
+                if not command.in_turn:
+                    return Fetched(await operations.get(self.access, command.address))
+                return Fetched(
+                    *await operations.get_in_turn(self.access, command.address, self._client)
+                )
             case Unsubscribe():
                 if subscription := self._subscriptions.index.find(command.key):
                     self._subscriptions.end(subscription)

@@ -7,6 +7,9 @@
               event of that write, which must come after the reply (promise 4).
     FAST      The hub writes changes to the client's socket without calling the session. Nothing can
               be blocked or skipped here.
+    WAITING   A write of the client to the object waits for its turn among many: the hub calls the
+              session for the newest event only, some times a second (`Hub.conflate`).
+    CALM      The same, after the reply to that write: until the hub calls the next time.
     BEHIND    The client lacks changes of items from after `delivered`. They are read from the store
               in portions, as fast as the client reads (`replay`). Live events are dropped, except
               a few that come during a read; only the end of the object and a reset pass (promise
@@ -23,6 +26,9 @@ And these are the transitions:
     FAST -> SLOW         `begin_write` before a commit, whose event must be blocked; `subscribe`
                          for another `Open`, as for the first; `disable_fast_path` when the socket
                          is full, because the send queue then conflates.
+    SLOW, CALM -> WAITING  `conflate`: the write begins to wait.
+    WAITING -> CALM      `end_wait`: it was answered.
+    CALM -> SLOW         `on_newest`: the client waits for no turn, so it receives each event again.
     SLOW -> BEHIND       `fall_behind`: the send queue has dropped events, because more changes
                          wait than the limits allow. `deliver_pending`: more events were blocked
                          than `PENDING_LIMIT`. `on_event`: the event begins before what the client
@@ -59,6 +65,8 @@ class State(Enum):
     OPENING = auto()
     SLOW = auto()
     FAST = auto()
+    WAITING = auto()
+    CALM = auto()
     BEHIND = auto()
     REVOKED = auto()
     ENDED = auto()

@@ -313,6 +313,31 @@ class Subscriptions:
         """Block no further events; those that are blocked wait for `deliver_pending`."""
         self._blocks().end_write(key)
 
+    def conflate(self, key: str) -> None:
+        """Send only the newest state of an object while a write to it waits for its turn."""
+        subscription = self.index.find(key)
+        if subscription is None:
+            return
+        self._leave_fast_path(subscription)
+        if subscription.state is State.SLOW:
+            self.hub.conflate(subscription.topic, self)
+        if subscription.state in (State.SLOW, State.CALM):
+            subscription.state = State.WAITING
+
+    def end_wait(self, subscription: Subscription) -> None:
+        """The reply to a write was sent: with the next event, all events come again."""
+        if subscription.state is State.WAITING:
+            subscription.state = State.CALM
+
+    def on_newest(self, event: Event) -> bool:
+        """As in `topic.Conflating`."""
+        self.on_event(event)
+        subscription = self._by_key.get(event.sid)
+        if subscription is None or subscription.state is not State.CALM:
+            return True
+        subscription.state = State.SLOW
+        return False
+
     def deliver_pending(self) -> None:
         """Deliver the blocked events; those that another write still blocks are blocked again."""
         if self._blocked is None:

@@ -20,6 +20,7 @@ from syncline_server.backend import Backend
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.encryption import SecretCipher
 from syncline_server.config.settings import Settings
+from syncline_server.http import console_login
 from syncline_server.http import static as web
 from syncline_server.http.api import test_clock
 from syncline_server.observability.audit import Audit
@@ -55,6 +56,7 @@ from syncline_server.webhooks.context import DeliveryContext
 from syncline_server.webhooks.dispatcher import Dispatcher
 
 if TYPE_CHECKING:
+    from syncline_server.auth.oidc.console_login import ConsoleLogin
     from syncline_server.auth.oidc.tokens import ProviderTokens
     from syncline_server.observability.tracing import Traces
 
@@ -119,11 +121,20 @@ def create_app(
     )
     traces = _traces(settings, meters, worker)
     objects = Objects(redis, settings.operation_memory, traces)
-    foreign = _provider_tokens(settings, meters)
+    provider_tokens = _provider_tokens(settings, meters)
+    login = _console_login(settings, credentials, provider_tokens, redis, meters=meters)
+    sessions = None if login is None else login.sessions
     services = Services(redis, settings.default_service_sid)
     backend = Backend(
         settings=settings,
-        authenticator=Authenticator(credentials, settings.token_leeway, foreign, keyring),
+        authenticator=Authenticator(
+            credentials,
+            settings.token_leeway,
+            # Without an audience its tokens serve the console alone.
+            None if settings.oidc_audience is None else provider_tokens,
+            keyring,
+            sessions=sessions,
+        ),
         redis=redis,
         services=services,
         objects=objects,
@@ -176,6 +187,8 @@ def create_app(
     dispatcher = Dispatcher(redis, context)
     api_keys = ApiKeys(redis, SecretCipher(credentials.master_key), keyring, meters.limit_hits)
     keyring.on_end(connections.evict)
+    if sessions is not None:
+        sessions.on_end(connections.evict)
     services.on_change(backend.hub.on_service_change)
     services.on_change(deletions.on_service_change)
 
@@ -190,13 +203,14 @@ def create_app(
         directory,
         backend.hub,
         api_keys,
+        sessions,
         services,
         sweeper,
         deletions,
         reclaimer,
         dispatcher,
         backend.reachability,
-        foreign,
+        provider_tokens,
     ]
 
     @asynccontextmanager
@@ -216,12 +230,17 @@ def create_app(
 
     http = Starlette(
         routes=[
-            *sse.routes(backend, connections, admission, timers),
-            *tail.routes(backend, connections, admission),
-            *connection_routes.routes(backend, directory),
+            rest.RouteTable(
+                [
+                    *sse.routes(backend, connections, admission, timers),
+                    *tail.routes(backend, connections, admission),
+                    *connection_routes.routes(backend, directory),
+                    *rest.routes(backend, worker_metrics, api_keys),
+                ]
+            ),
             *availability.routes(native.PATH, admission),
             *twilsock.routes(backend),
-            *rest.routes(backend, worker_metrics, api_keys),
+            *console_login.routes(backend, login),
             *test_clock.routes(backend, sweeper.run_again),
             *web.routes(credentials, settings),
         ],
@@ -229,6 +248,8 @@ def create_app(
         exception_handlers=rest.exception_handlers,
         lifespan=lifespan,
     )
+    # Starlette's redirect to the path with a slash would take its host from the request.
+    http.router.redirect_slashes = False
     websockets = {
         native.PATH: native.websocket_route(backend, connections),
         twilsock.PATH: twilsock.websocket_route(backend, connections, admission),
@@ -268,6 +289,30 @@ def _provider_tokens(settings: Settings, meters: Meters) -> ProviderTokens | Non
     from syncline_server.auth.oidc.tokens import ProviderTokens
 
     return ProviderTokens.of(settings, meters.limit_hits)
+
+
+def _console_login(
+    settings: Settings,
+    credentials: Credentials,
+    tokens: ProviderTokens | None,
+    redis: Redis,
+    *,
+    meters: Meters,
+) -> ConsoleLogin | None:
+    if tokens is None or not settings.console_oidc_admins:
+        return None
+    from syncline_server.auth.console_sessions import ConsoleSessions
+    from syncline_server.auth.oidc.console_login import ConsoleLogin, basis_of
+
+    sessions = ConsoleSessions(
+        redis,
+        lifetime=settings.console_session,
+        limit=settings.console_sessions,
+        basis=basis_of(settings),
+    )
+    return ConsoleLogin(
+        settings, tokens, sessions, meters.limit_hits, secret=credentials.console_secret
+    )
 
 
 def _traces(settings: Settings, meters: Meters, worker: int) -> Traces | None:

@@ -17,9 +17,11 @@ from uvicorn.config import STARTUP_FAILURE
 
 from syncline_server import http as rest
 from syncline_server.config.settings import Settings
+from syncline_server.realtime.websocket.new_connection import ConnectionStart
 
 from .app import Application
 from .listener import READY_CHECK_INTERVAL
+from .loading import collect_seldom
 from .tls import Certificate
 
 __all__ = ["Server"]
@@ -50,6 +52,7 @@ class Server(uvicorn.Server):
             certificate: for TLS; None for plain connections.
             on_hangup: called at SIGHUP; if None, SIGHUP ends the process, as by default.
         """
+        self._app = app
         self._settings = settings
         self._certificate = certificate
         self._on_hangup = on_hangup
@@ -98,21 +101,38 @@ class Server(uvicorn.Server):
         await self.lifespan.startup()
         if self.lifespan.should_exit:
             sys.exit(STARTUP_FAILURE)
-        make: Any = self.config.http_protocol_class
-        protocol = partial(
-            make,
-            config=self.config,
-            server_state=self.server_state,
-            app_state=self.lifespan.state,
-        )
+        protocol = self._connection_start()
         loop, options = asyncio.get_running_loop(), self._tls_options()
         self.servers = [
             await loop.create_server(protocol, sock=each, backlog=self.config.backlog, **options)
             for each in sockets or ()
         ]
+        collect_seldom()
         self.started = True
         self._on_accepting()
         self._waiting = asyncio.create_task(self._wait_until_ready())
+
+    def _connection_start(self) -> ConnectionStart:
+        """What makes the protocols of new connections."""
+        http: Any = self.config.http_protocol_class
+        connections, settings = self.server_state.connections, self._settings
+        parts = {
+            "config": self.config,
+            "server_state": self.server_state,
+            "app_state": self.lifespan.state,
+        }
+        return ConnectionStart(
+            partial(http, **parts),
+            partial(self._app.socket, **parts),
+            handshake=self._app.socket.handshake,
+            connections=connections,
+            has_room=lambda transport: http.has_room(transport, len(connections)),
+            url_limit=settings.url_limit,
+            head_limit=settings.header_limit,
+            timeout=settings.header_timeout,
+            timers=self._app.timers,
+            meters=self._app.meters,
+        )
 
     async def _wait_until_ready(self) -> None:
         """Call `on_ready` once there are no problems; `Readiness` logs them meanwhile."""

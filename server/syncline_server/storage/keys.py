@@ -51,6 +51,9 @@ scripts make the same names from the tag.
     {syncline}:keys         hash   SID of an API key -> its record, JSON, the secret encrypted
     {syncline}:revoked      zset   SIDs of revoked API keys, by the time of revocation, in ms
     {syncline}:keys-version string random; replaced at each change to an API key
+    {syncline}:sessions     hash   SID of a console session -> its record, JSON, with a digest of
+                                   its secret
+    {syncline}:sessions-version string random; replaced at each change to a console session
     {syncline}:master       string fingerprint of the master key that encrypts those secrets
 """
 
@@ -72,6 +75,8 @@ __all__ = [
     "RECLAIMER",
     "REVOKED",
     "SERVICES",
+    "SESSIONS",
+    "SESSION_VERSION",
     "SERVICE_INDEX",
     "SERVICE_NAMES",
     "SERVICE_VERSION",
@@ -116,6 +121,8 @@ ENDPOINTS = f"{ALL_SERVICES}:endpoints"
 API_KEYS = f"{ALL_SERVICES}:keys"
 REVOKED = f"{ALL_SERVICES}:revoked"
 API_KEY_VERSION = f"{ALL_SERVICES}:keys-version"
+SESSIONS = f"{ALL_SERVICES}:sessions"
+SESSION_VERSION = f"{ALL_SERVICES}:sessions-version"
 MASTER = f"{ALL_SERVICES}:master"
 
 

@@ -26,10 +26,12 @@ from .committer import Committer
 from .filled_buckets import FilledBuckets
 from .keys import ObjectAddress
 from .redis.client import Redis
+from .redis.connection import Connection
 from .replies import state_of
 from .results import Written
 from .rights import Right
 from .scripts import OBJECT_SCRIPTS
+from .shared_calls import SharedCalls
 from .webhooks import WebhookPolicy
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ class ObjectsOf(Generic[StateT]):
         self._redis = redis
         self._filled = FilledBuckets(redis)
         self._names = AwayNames(redis)
+        self.shared = SharedCalls(lambda: Connection.turn)
         self.committer = Committer(redis, operation_memory * 1000, traces)
 
     async def get(
@@ -89,6 +92,15 @@ class ObjectsOf(Generic[StateT]):
             needs: rights that the identity `who` must have, else `ACCESS_FORBIDDEN` is raised; None
                 where permissions are not checked.
         """
+        if needs is not None:
+            return await self._read(at, who, needs)
+        key = "read", at.service_sid, at.type.name, at.address
+        state, _ = await self.shared.first(key, lambda: self._read(at))
+        return state
+
+    async def _read(
+        self, at: ObjectAddress, who: str = "", needs: Right | None = None
+    ) -> StateT | None:
         reply = await self._names.read(OBJECT_SCRIPTS[at.type.name].fetch, at, who, needs)
         if reply[0] != b"ok":
             return None

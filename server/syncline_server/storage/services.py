@@ -109,6 +109,12 @@ class Services:
         found = self._known.get(self._sid(address))
         return found or await self._load(address)
 
+    def find_at_once(self, address: str) -> Service | None:
+        """As `find`; None also if that would have to wait for Redis."""
+        if not self._change_watcher.is_current:
+            return None
+        return self._known.get(self._sid(address))
+
     async def all(self) -> list[Service]:
         """All services, in no order."""
         records = await self._redis.execute("HVALS", keys.SERVICES)

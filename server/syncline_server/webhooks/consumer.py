@@ -52,6 +52,7 @@ class _Bucket:
         score: its score in the index, as last seen.
         quiet: reads of the index since the score changed.
         cursor: position in its queue from which to read on.
+        last: ID of the last event that was read.
         loaded, marked: its events in memory, with data or as a mark.
         waiting: events in its queue in Redis, including `loaded` and `marked`.
         is_due: the queue must be read, because it may have new events.
@@ -62,6 +63,7 @@ class _Bucket:
     score: bytes = b""
     quiet: int = 0
     cursor: str = BEGINNING
+    last: str = BEGINNING
     loaded: int = 0
     marked: int = 0
     waiting: int = 0
@@ -203,11 +205,17 @@ class Consumer:
         cursor, bucket.is_due = bucket.cursor, False
         try:
             batch = await self._queue.read_batch(self._service_sid, bucket.name, cursor, room)
+        except StorageError:
+            # If only the reply was lost, Redis counts its events as read, and a read of new ones
+            # passes over them.
+            bucket.cursor = bucket.last
+            raise
         finally:
             self._expected -= room
         bucket.waiting = batch.waiting
         self._meters.webhooks["dropped"] += batch.dropped
         self._meters.limit_hits[Limit.WEBHOOK_QUEUE_LIMIT] += batch.dropped
+        bucket.last = batch.last or bucket.last
         for event in batch.events:
             self._enqueue(event, bucket)
         # First all events that were read before and are pending, by this process or an earlier

@@ -110,7 +110,10 @@ class Queue:
         """Acquire the lease of a service for `lease_ms`; False if another process has it."""
         lease = keys.webhook_lease(service_sid)
         command = ("SET", lease, self._name, "NX", "PX", lease_ms)
-        return await self._redis.execute(*command) is not None
+        if await self._redis.execute(*command) is not None:
+            return True
+        # This process has it already if the reply to an earlier request was lost.
+        return await self.renew(service_sid, lease_ms)
 
     async def renew(self, service_sid: str, lease_ms: int) -> bool:
         """Renew the lease for `lease_ms` from now; 0 gives it back. False if it was lost."""

@@ -12,6 +12,7 @@ over, or the next one to start, as if these connections had just ended.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import secrets
 from collections import Counter
@@ -50,6 +51,9 @@ an outage of Redis all signs have expired, and each process must first write its
 
 STOP_TIMEOUT = 2.0
 """Seconds that a stopping process takes to report its disconnected clients."""
+
+_PROCESS = secrets.token_hex(8)
+_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +201,8 @@ class Reachability:
 
 
 def make_endpoint_id() -> str:
-    """A new id of a connection: `EP` and 32 hexadecimal digits."""
-    return f"EP{secrets.token_hex(16)}"
+    """A new id of a connection: `EP` and 32 hexadecimal digits, which are not random."""
+    return f"EP{_PROCESS}{next(_numbers):016x}"
 
 
 def _alive(process: str) -> str:

@@ -80,6 +80,8 @@ def other_value(name: str) -> Any:
         "webhook_networks": "10.0.0.0/8",
         "oidc_issuer": "https://id.example.com",
         "oidc_jwks_url": "https://id.example.com/keys",
+        "console_oidc_admins": "groups=operators",
+        "console_oidc_scope": "openid groups",
     }.get(name, "example.com")
 
 
@@ -88,6 +90,9 @@ def companions(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """What a setting needs beside it is set."""
     if name.startswith("oidc_"):
         for other in ("oidc_issuer", "oidc_audience"):
+            monkeypatch.setenv(f"SYNCLINE_{other.upper()}", other_value(other))
+    if name.startswith("console_oidc_"):
+        for other in ("oidc_issuer", "console_oidc_admins", "console_oidc_client"):
             monkeypatch.setenv(f"SYNCLINE_{other.upper()}", other_value(other))
 
 

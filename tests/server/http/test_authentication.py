@@ -69,6 +69,23 @@ def test_pages_of_the_server_and_programs_may_change_all(
         assert ask(each, "POST", path, *origins)[0] in (200, 201)
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_page_of_elsewhere_without_an_origin_changes_nothing(
+    server: RunningServer, site: str
+) -> None:
+    def status(value: str) -> int:
+        reply = httpx2.post(
+            f"{server.url}/v1/Services/default",
+            auth=server.basic,
+            headers={"Sec-Fetch-Site": value},
+            data={"FriendlyName": "x"},
+        )
+        return reply.status_code
+
+    assert status(site) == 403
+    assert status("same-origin") == status("none") == 200
+
+
 def test_a_key_is_a_login_too(server: RunningServer) -> None:
     with KeysApi(server) as keys:
         key = keys.add()

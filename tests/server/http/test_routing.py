@@ -4,24 +4,61 @@ import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
 from starlette.testclient import TestClient
 
 from syncline_server.http.errors import exception_handlers
-from syncline_server.http.routing import Route
+from syncline_server.http.routing import Endpoint, Route, RouteTable
 
 
 async def show(request: Request) -> Response:
     return JSONResponse(request.path_params)
 
 
-@pytest.fixture
-def client() -> TestClient:
-    routes = [
+@pytest.fixture(params=["each route by itself", "a table of routes"])
+def client(request: pytest.FixtureRequest) -> TestClient:
+    routes: list[BaseRoute] = [*_routes()]
+    if request.param == "a table of routes":
+        routes = [RouteTable(_routes())]
+    return TestClient(Starlette(routes=routes, exception_handlers=exception_handlers))
+
+
+def _routes() -> list[Route]:
+    return [
         Route("/things", {"GET": show, "POST": show}),
         Route("/things/{thing}", {"GET": show}),
         Route("/things/{thing}/parts/{part}", {"DELETE": show}),
     ]
-    return TestClient(Starlette(routes=routes, exception_handlers=exception_handlers))
+
+
+async def test_a_table_chooses_the_first_of_the_routes_that_match() -> None:
+    def named(name: str) -> Endpoint:
+        async def answer(request: Request) -> Response:
+            return JSONResponse(name)
+
+        return answer
+
+    table = RouteTable(
+        [
+            Route("/a/{any}", {"GET": named("general")}),
+            Route("/a/b", {"GET": named("too late")}),
+            Route("/{any}/c", {"GET": named("last")}),
+            Route("/x/y", {"GET": named("exact")}),
+            Route("/x/{any}", {"GET": named("later")}),
+        ]
+    )
+    client = TestClient(Starlette(routes=[table, Route("/after/all", {"GET": named("after")})]))
+    paths = ("/a/b", "/a/c", "/x/y", "/x/c", "/x/z", "/after/all")
+    assert [client.get(path).json() for path in paths] == [
+        "general",
+        "general",
+        "exact",
+        "last",
+        "later",
+        "after",
+    ]
+    # A named segment never matches "".
+    assert client.get("/x/").status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,12 @@ def test_client_serves_nothing_outside_its_directory(server: RunningServer, path
     assert get(server, path).status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/pages", "/swagger-ui", "/syncline", "/docs/", "//docs"])
+def test_nothing_redirects_to_where_the_request_says(server: RunningServer, path: str) -> None:
+    reply = get(server, path, headers={"Host": "evil.example"})
+    assert (reply.status_code, "location" in reply.headers) == (404, False)
+
+
 def test_demo_is_absent_unless_asked_for(fresh_server: StartServer) -> None:
     server = fresh_server()
     paths = ["/demo", "/demo/", "/demo/demo.js", "/demo/token?identity=ada"]

@@ -51,6 +51,9 @@ class Client:
     def has_more(self, object_key: str) -> bool:
         return False
 
+    def conflate(self, object_key: str) -> None:
+        raise AssertionError("each item has its own contest; no event of another may be dropped")
+
     def writing(self, command: Command) -> AbstractContextManager[None]:
         return nullcontext()
 

@@ -20,6 +20,7 @@ from syncline_server.objects.lapses import (
     Lapses,
 )
 from syncline_server.objects.turns import (
+    CROWD,
     ROUND_TRIPS,
     UNKNOWN_CALLERS_LIMIT,
     UNKNOWN_TURN,
@@ -78,6 +79,8 @@ class Contender:
         holds: the revision that it tries with; all begin with 0.
         more: whether other commands wait behind the one that is tried.
         is_refused_as_removed: whether its refusal was answered without a document.
+        has_turn: whether the answer to `ask` gave it its turn.
+        conflated: the keys for which it was told that it needs only the newest state.
     """
 
     def __init__(
@@ -90,10 +93,28 @@ class Contender:
         self.holds = 0
         self.more = False
         self.is_refused_as_removed = False
+        self.has_turn = False
+        self.conflated: list[str] = []
         self.given: asyncio.Task[None] | None = None
 
     def has_more(self, object_key: str) -> bool:
         return self.more
+
+    def conflate(self, object_key: str) -> None:
+        self.conflated.append(object_key)
+
+    async def ask(self, address: str = SID) -> None:
+        """Ask for its turn before it writes; returns when it waits, or has an answer."""
+        self.given = asyncio.create_task(self._ask(address))
+        await settled()
+
+    async def _ask(self, address: str) -> None:
+        newest = await self.turns.take_turn(
+            key_of(address, self.item), identity=self.identity, client=self
+        )
+        self.has_turn = newest is not None
+        if newest is not None:
+            self.holds = newest.revision
 
     def contend(self, if_match: int | None, address: str = SID) -> Attempt:
         key = key_of(address, self.item)
@@ -208,6 +229,104 @@ async def test_nobody_spoils_a_turn(
     assert second.is_answered and not trying.done()
     await second.win(3)
     await asyncio.wait_for(trying, WAIT_LIMIT)
+
+
+class TestWhoAsksForItsTurn:
+    async def test_without_a_contest_nobody_waits(self, contenders: list[Contender]) -> None:
+        await contenders[0].ask()
+        assert contenders[0].is_answered and not contenders[0].has_turn
+
+    @pytest.mark.parametrize("address", [SID, NAME])
+    async def test_is_answered_in_the_order_of_all_with_what_its_only_try_needs(
+        self, contenders: list[Contender], address: str
+    ) -> None:
+        first, second, third, fourth = contenders
+        await first.lose(at(1))
+        await second.ask(address)
+        await third.lose(at(1))
+        await fourth.ask(address)
+        for number, contender in enumerate(contenders):
+            assert [each.is_answered for each in contenders] == [i <= number for i in range(4)]
+            assert contender.holds == 1 + number
+            await contender.win(2 + number)
+        assert [each.has_turn for each in contenders] == [False, True, False, True]
+
+    async def test_keeps_the_turn_that_it_has(self, contenders: list[Contender]) -> None:
+        first, second, *_ = contenders
+        await first.lose(at(1))
+        await second.ask()
+        await first.ask()
+        assert first.has_turn and first.holds == 1 and not second.is_answered
+
+    async def test_cannot_prolong_its_turn_by_asking_once_more(
+        self, turns: Turns, contenders: list[Contender]
+    ) -> None:
+        first, second, *_ = contenders
+        await first.lose(at(1))
+        await second.ask()
+        contest = turns.contests.get(KEY)
+        assert contest is not None and contest.timer is not None
+        ends = contest.timer
+        await first.ask()
+        assert contest.timer is ends and not ends.cancelled()
+
+    async def test_loses_a_turn_that_it_does_not_use(
+        self, turns: Turns, contenders: list[Contender], limit_hits: Counter[Limit]
+    ) -> None:
+        first, _, third, _ = contenders
+        near = Contender(turns, "near", SHORTEST_TURN / ROUND_TRIPS)
+        await first.lose(at(1))
+        await near.ask()
+        await third.ask()
+        await first.win(2)
+        await third.answered()
+        assert near.has_turn and third.has_turn and limit_hits[Limit.TURN_TIMEOUT] == 1
+
+    async def test_gets_none_if_the_object_is_removed(
+        self, turns: Turns, contenders: list[Contender]
+    ) -> None:
+        first, second, *_ = contenders
+        await first.lose(at(1))
+        await second.ask()
+        async with first.contend(first.holds) as attempt:
+            attempt.won(None)
+        await second.answered()
+        assert not second.has_turn and len(turns.contests) == 0
+
+    async def test_gives_way_to_commands_behind_it(
+        self, turns: Turns, contenders: list[Contender]
+    ) -> None:
+        first, second, third, _ = contenders
+        await first.lose(at(1))
+        await second.ask()
+        turns.hurry(KEY, second)
+        await second.answered()
+        third.more = True
+        await third.ask()
+        assert third.is_answered and not second.has_turn and not third.has_turn
+
+    async def test_passes_its_turn_on_when_it_is_cancelled(
+        self, contenders: list[Contender]
+    ) -> None:
+        first, second, third, _ = contenders
+        await first.lose(at(1))
+        await second.ask()
+        await third.ask()
+        await first.win(2)
+        assert second.given is not None
+        # It has the turn, and may not have resumed.
+        second.given.cancel()
+        second.turns.contests.forget(second)
+        await third.answered()
+        assert third.has_turn
+
+
+async def test_only_a_crowd_is_sent_the_newest_state_alone(turns: Turns) -> None:
+    crowd = [Contender(turns, str(number)) for number in range(CROWD + 3)]
+    await crowd[0].lose(at(1))
+    for each in crowd[1:]:
+        await each.ask()
+    assert [each.conflated for each in crowd] == [[]] * (CROWD + 1) + [[KEY.object]] * 2
 
 
 class TestWhatNeverWaits:

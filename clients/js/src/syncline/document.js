@@ -74,8 +74,7 @@ export class SyncDocument extends Handle {
    * @returns {Promise<T>} the data as written
    */
   async set(data, { ttl, ifMatch } = {}) {
-    const json = Json.data(data, this.objects.limits.data);
-    return this.#write("set", { data: json, ttl, if_match: ifMatch }, json.text);
+    return this.#set(data, { ttl, if_match: ifMatch });
   }
 
   /**
@@ -103,10 +102,17 @@ export class SyncDocument extends Handle {
    */
   async mutate(mutator, { ttl } = {}) {
     this.checkOpen();
+    const { contention } = this.subscription;
     return mutate(this.subscription.mutations, this.objects.options, {
-      read: () => this.subscription.current,
+      read: (refusal) => {
+        // A refusal has brought the newest state, and the turn with it.
+        if (refusal) contention.record(true);
+        else if (contention.isLikely) return this.#read({ turn: true });
+        return this.subscription.current;
+      },
       compute: (newest) => mutator(/** @type {T} */ (newest.data)),
-      write: (data, { revision }) => this.set(/** @type {T} */ (data), { ttl, ifMatch: revision }),
+      // While it waits for its turn, only the newest state is needed.
+      write: (data, { revision }) => this.#set(data, { ttl, if_match: revision, conflate: true }),
       unchanged: () => this.data,
     });
   }
@@ -163,6 +169,12 @@ export class SyncDocument extends Handle {
     return { code: Code.DOCUMENT_NOT_FOUND, name: "Document" };
   }
 
+  /** @param {JsonObject} data @param {JsonObject} members */
+  #set(data, members) {
+    const json = Json.data(data, this.objects.limits.data);
+    return this.#write("set", { data: json, ...members }, json.text);
+  }
+
   /**
    * Send a write and return the data after it.
    *
@@ -204,14 +216,18 @@ export class SyncDocument extends Handle {
     return snapshot;
   }
 
-  /** @returns {Promise<Snapshot>} */
-  #read() {
+  /**
+   * @param {{ turn?: true }} [members] `turn`: read once no other writer can be first
+   * @returns {Promise<Snapshot>}
+   */
+  #read(members = {}) {
     /** @param {JsonObject} ok */
     const receive = (ok) => {
+      if (members.turn) this.subscription.contention.record(ok.turn === true);
       const snapshot = Snapshot.parse(ok.document, this.subscription.current);
       this.subscription.adopt(snapshot);
       return snapshot;
     };
-    return this.objects.request("get", { document: this.sid }, receive);
+    return this.objects.request("get", { document: this.sid, ...members }, receive);
   }
 }

@@ -12,6 +12,27 @@ import { randomBelow, sleep } from "./timing.js";
 const PAUSE = 10;
 const PAUSE_LIMIT = 500;
 
+/** For how long after the last conflict writers are taken to contend. */
+const CONTENTION_MEMORY = 1000;
+
+/**
+ * Whether writers contend for an object, as its last mutations showed. Where they do, a first try
+ * would only be refused: the client asks for its turn instead, and then writes once.
+ */
+export class Contention {
+  #until = 0;
+
+  /** True for some time after a conflict or a turn. */
+  get isLikely() {
+    return performance.now() < this.#until;
+  }
+
+  /** @param {boolean} isContended whether a write met another one, or had to wait for its turn */
+  record(isContended) {
+    this.#until = isContended ? performance.now() + CONTENTION_MEMORY : 0;
+  }
+}
+
 /**
  * Called with the data, which it may change. Returns the new data, or null or undefined to write
  * nothing.

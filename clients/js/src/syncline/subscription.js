@@ -4,6 +4,7 @@ import { Inapplicable, apply } from "./deltas.js";
 import { EventOrder } from "./event-order.js";
 import { Removal, Removed, Updated } from "./events.js";
 import { checkRevision } from "./header.js";
+import { Contention } from "./mutation.js";
 import { MutationQueue } from "./mutation-queue.js";
 import { Snapshot } from "./snapshot.js";
 import { ignore } from "./timing.js";
@@ -33,6 +34,7 @@ export class Subscription {
   handles = new Set();
   /** Runs the `mutate` calls one at a time. */
   mutations = new MutationQueue();
+  contention = new Contention();
 
   /** @type {EventOrder<Snapshot | Removal>} */
   #order;

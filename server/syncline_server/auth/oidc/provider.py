@@ -1,11 +1,14 @@
-"""HTTP client of an OpenID provider: fetches its configuration and its keys."""
+"""HTTP client of an OpenID provider: fetches its configuration, its keys and ID tokens."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote_plus, urlsplit
 
 import httpx2
 import orjson
@@ -15,7 +18,7 @@ from syncline_server.observability.metrics import Limit
 
 from .keys import Keys, read_keys
 
-__all__ = ["BODY_LIMIT", "Provider", "Unusable"]
+__all__ = ["BODY_LIMIT", "Endpoints", "Provider", "Rejected", "Unusable"]
 
 BODY_LIMIT = 262_144
 """Maximum bytes in a reply; reading stops beyond."""
@@ -30,8 +33,31 @@ _HEADERS = {
 }
 
 
+_STATUSES = {"GET": (200,), "POST": (200, 400, 401)}
+"""Statuses whose body is the answer, by method."""
+
+_ERROR = re.compile(r"[a-z_]{1,64}", re.ASCII)
+
+
 class Unusable(Exception):
     """The provider gave no keys; the text says why, in one line."""
+
+
+class Rejected(Exception):
+    """The provider rejected a request; the text is its error code (RFC 6749, 5.2)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """Where people log in, and how the console gets their ID tokens.
+
+    Attributes:
+        token_methods: how a client may authenticate at the token endpoint.
+    """
+
+    authorization: str
+    token: str
+    token_methods: tuple[str, ...]
 
 
 class Provider:
@@ -48,6 +74,7 @@ class Provider:
             limit_hits: counts hits of limits, by setting.
         """
         self._issuer = issuer
+        self._configuration_url = issuer.removesuffix("/") + CONFIGURATION
         self._jwks_url = jwks_url
         self._timeout = timeout
         self._limit_hits = limit_hits
@@ -67,26 +94,63 @@ class Provider:
         except ValueError as error:
             raise Unusable(f"{url} returns no key set: {error}") from None
 
+    async def endpoints(self) -> Endpoints:
+        """Fetch where people log in. Raises `Unusable`."""
+        found = await self._configuration()
+        methods = found.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        return Endpoints(
+            authorization=self._url_in(found, "authorization_endpoint"),
+            token=self._url_in(found, "token_endpoint"),
+            token_methods=tuple(methods) if isinstance(methods, list) else (),
+        )
+
+    async def exchange(
+        self, url: str, form: Mapping[str, str], login: tuple[str, str] | None
+    ) -> dict[str, Any]:
+        """The reply of the token endpoint to `form`.
+
+        Args:
+            login: client id and secret for Basic authentication; None to send none.
+
+        Raises:
+            Rejected: the provider accepts the code or the client no longer, or never did.
+            Unusable: it gave no other answer.
+        """
+        auth = None if login is None else httpx2.BasicAuth(*map(quote_plus, login))
+        reply = await self._json("POST", url, data=dict(form), auth=auth)
+        if "error" in reply:
+            error = str(reply["error"])
+            raise Rejected(error if _ERROR.fullmatch(error) else "an unknown error")
+        return reply
+
     async def close(self) -> None:
         """Close all connections."""
         await self._http.aclose()
 
     async def _discover(self) -> str:
-        url = self._issuer.removesuffix("/") + CONFIGURATION
-        found = await self._get(url)
+        return self._url_in(await self._configuration(), "jwks_uri")
+
+    async def _configuration(self) -> dict[str, Any]:
+        found = await self._get(self._configuration_url)
         if found.get("issuer") != self._issuer:
-            raise Unusable(f"{url} names another issuer")
-        jwks_url = found.get("jwks_uri")
-        if not isinstance(jwks_url, str) or not is_secure(jwks_url):
-            raise Unusable(f"{url} names no jwks_uri that begins with https://")
-        if _is_here(jwks_url) and not _is_here(self._issuer):
-            raise Unusable(f"{url} names a jwks_uri on this machine")
-        return jwks_url
+            raise Unusable(f"{self._configuration_url} names another issuer")
+        return found
+
+    def _url_in(self, configuration: Mapping[str, Any], name: str) -> str:
+        source, url = self._configuration_url, configuration.get(name)
+        if not isinstance(url, str) or not is_secure(url):
+            raise Unusable(f"{source} names no {name} that begins with https://")
+        if _is_here(url) and not _is_here(self._issuer):
+            raise Unusable(f"{source} names a {name} on this machine")
+        return url
 
     async def _get(self, url: str) -> dict[str, Any]:
+        return await self._json("GET", url)
+
+    async def _json(self, method: str, url: str, **options: Any) -> dict[str, Any]:
         try:
             async with asyncio.timeout(self._timeout):
-                body = await self._body(url)
+                body = await self._body(method, url, **options)
         except TimeoutError:
             self._limit_hits[Limit.OIDC_TIMEOUT] += 1
             raise Unusable(f"{url} took more than {self._timeout:g} s") from None
@@ -100,10 +164,12 @@ class Provider:
             raise Unusable(f"{url} returns no JSON object")
         return found
 
-    async def _body(self, url: str) -> bytes:
+    async def _body(self, method: str, url: str, **options: Any) -> bytes:
         body = bytearray()
-        async with self._http.stream("GET", url) as reply:
-            if reply.status_code != httpx2.codes.OK:
+        # The token endpoint answers a code that it rejects with 400 and an object.
+        expected = _STATUSES[method]
+        async with self._http.stream(method, url, **options) as reply:
+            if reply.status_code not in expected:
                 raise Unusable(f"{url} answered {reply.status_code}")
             if reply.headers.get("Content-Encoding", "identity") != "identity":
                 raise Unusable(f"{url} is compressed, although no compression was requested")

@@ -46,9 +46,15 @@ _CHECKS: Any = {
 
 
 class ProviderTokens:
-    """Tokens of one issuer; implements `ForeignTokens`."""
+    """Tokens of one issuer; implements `ForeignTokens`.
 
-    def __init__(self, settings: Settings, keys: KeyCache) -> None:
+    Attributes:
+        provider: client of the issuer.
+    """
+
+    def __init__(self, settings: Settings, provider: Provider, keys: KeyCache) -> None:
+        """`provider` is closed with the keys."""
+        self.provider = provider
         self._settings = settings
         self._keys = keys
 
@@ -67,7 +73,7 @@ class ProviderTokens:
             grace=settings.oidc_key_grace,
             interval=settings.oidc_refetch_interval,
         )
-        return cls(settings, keys)
+        return cls(settings, provider, keys)
 
     def start(self) -> None:
         """Begin to fetch the keys, without waiting for them."""
@@ -80,10 +86,21 @@ class ProviderTokens:
     async def principal(
         self, token: str, header: Mapping[str, Any], claims: Mapping[str, Any]
     ) -> Principal:
-        """As in `ForeignTokens`. Only `kid` selects the key: `jwk`, `jku` and `x5u` in `header`,
-        which an attacker could choose, are ignored."""
+        """As in `ForeignTokens`."""
+        await self.verify(token, header, self._settings.oidc_audience or "")
+        return self._principal(claims)
+
+    async def verify(self, token: str, header: Mapping[str, Any], audience: str) -> None:
+        """Return if the provider has signed the token for `audience`, and it is valid now.
+
+        Only `kid` selects the key: `jwk`, `jku` and `x5u` in `header`, which an attacker could
+        choose, are ignored.
+
+        Raises:
+            Refusal: 401; `UNAVAILABLE` if the token cannot be checked at present.
+        """
         algorithm, kid = _key_of(header)
-        self._check_claims(token)
+        self._check_claims(token, audience)
         key = await self._keys.find(kid, algorithm)
         if key is None:
             raise Refusal(
@@ -94,14 +111,13 @@ class ProviderTokens:
             jwt.PyJWS().decode(token, key, algorithms=[algorithm])
         except jwt.PyJWTError as error:
             raise refusal_of(error) from None
-        return self._principal(claims)
 
-    def _check_claims(self, token: str) -> None:
+    def _check_claims(self, token: str, audience: str) -> None:
         settings = self._settings
         try:
             claims = jwt.decode(
                 token,
-                audience=settings.oidc_audience,
+                audience=audience,
                 issuer=settings.oidc_issuer,
                 leeway=settings.token_leeway,
                 options=_CHECKS,
@@ -113,7 +129,7 @@ class ProviderTokens:
             ) from None
         except jwt.InvalidAudienceError:
             raise Refusal(
-                Code.TOKEN_ISSUER, f"The access token must be for (aud) {settings.oidc_audience}."
+                Code.TOKEN_ISSUER, f"The access token must be for (aud) {audience}."
             ) from None
         except jwt.PyJWTError as error:
             raise refusal_of(error) from None

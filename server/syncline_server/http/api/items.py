@@ -42,6 +42,7 @@ from syncline_server.http.responses import json_reply
 from syncline_server.http.routing import Endpoint, Route
 from syncline_server.objects.access import Access
 from syncline_server.objects.items import Items, ItemWritten
+from syncline_server.observability.logs import about
 from syncline_server.storage.item_refusals import ItemRefused
 
 from .objects import enter_with_query, object_path
@@ -263,6 +264,8 @@ class _Endpoints:
         """The reply with an item. Its `ETag` is the revision without quotes, as the vendor's
         `If-Match` expects it."""
         headers = {"ETag": str(written.item.revision)}
+        if status == 201:
+            about(item=str(self._type.show_id(written.item.key)))
         if written.repeated:
             headers["Idempotency-Replayed"] = "true"
         resource = item_resource(written.item, self._type, written.header, call.where)

@@ -25,6 +25,7 @@ from syncline_server.http.unknown_names import check_query
 from syncline_server.http.values import query_value
 from syncline_server.objects.access import Access
 from syncline_server.objects.headers import Headers
+from syncline_server.observability.logs import about
 from syncline_server.storage.results import Written
 
 __all__ = [
@@ -153,6 +154,8 @@ class ObjectEndpoints:
 
     def _reply(self, written: Written[Any], where: ReplyContext, status: int) -> Response:
         headers = {"Idempotency-Replayed": "true"} if written.repeated else {}
+        if status == 201:
+            about(object=written.header.sid)
         return json_reply(self._resource(written.header, where), status, headers)
 
     def _resource(self, header: Any, where: ReplyContext) -> dict[str, Any]:

@@ -59,21 +59,22 @@ class CrossOrigin:
         else:
             await self._app(scope, receive, send)
 
-    def _headers(self, origin: str | None) -> list[tuple[str, str]]:
+    def _headers(self, origin: str | None) -> list[tuple[bytes, bytes]]:
         if "*" in self._origins:
             return _FOR_ALL
-        varies = ("Vary", "Origin")
-        if origin not in self._origins:
-            return [varies]
-        return [("Access-Control-Allow-Origin", origin), varies, _CREDENTIALS, *_PERMISSIONS]
+        if origin is None or origin not in self._origins:
+            return [_VARIES]
+        return [(_ALLOWED, origin.encode("latin-1")), _VARIES, _CREDENTIALS, *_PERMISSIONS]
 
 
 _PERMISSIONS = [
-    ("Access-Control-Allow-Methods", METHODS),
-    ("Access-Control-Allow-Headers", REQUEST_HEADERS),
-    ("Access-Control-Expose-Headers", EXPOSED_HEADERS),
+    (b"access-control-allow-methods", METHODS.encode()),
+    (b"access-control-allow-headers", REQUEST_HEADERS.encode()),
+    (b"access-control-expose-headers", EXPOSED_HEADERS.encode()),
 ]
 
-_CREDENTIALS = ("Access-Control-Allow-Credentials", "true")
+_ALLOWED = b"access-control-allow-origin"
+_VARIES = (b"vary", b"Origin")
+_CREDENTIALS = (b"access-control-allow-credentials", b"true")
 
-_FOR_ALL = [("Access-Control-Allow-Origin", "*"), *_PERMISSIONS]
+_FOR_ALL = [(_ALLOWED, b"*"), *_PERMISSIONS]

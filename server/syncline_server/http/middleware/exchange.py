@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import partial
 from random import getrandbits
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,6 +24,8 @@ from syncline_server.objects.work import WorkQueue
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.logs import about
 from syncline_server.observability.metrics import Limit, Meters
+
+from .console_changes import audit_change
 
 __all__ = [
     "ALWAYS_ANSWERED",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 REQUEST_ID = "X-Request-Id"
+_REQUEST_ID = REQUEST_ID.lower().encode()
 
 ALWAYS_ANSWERED = ("/healthz", "/readyz", "/metrics")
 """Paths that are exempt from `max_requests`: probes and scrapes must work on a busy server."""
@@ -70,7 +73,7 @@ class RequestIds:
         request_id = _given_id(scope) or make_request_id()
         scope.setdefault("state", {})["request_id"] = request_id
         about(request=request_id, wire="rest", peer=peer_of(scope.get("client")))
-        send = with_headers(send, [(REQUEST_ID, request_id)])
+        send = with_headers(send, [(_REQUEST_ID, request_id.encode())])
         if requests_logger.isEnabledFor(logging.DEBUG):
             send = _logging(scope, send)
         await self._app(scope, receive, send)
@@ -115,6 +118,8 @@ class RequestLimit:
             nonlocal under_way
             self._meters.requests -= under_way
             under_way = 0
+            if message["type"] == "http.response.start":
+                audit_change(self._audit, scope, message["status"])
             await send(message)
 
         try:
@@ -218,14 +223,12 @@ def make_request_id() -> str:
     return f"RQ{getrandbits(128):032x}"
 
 
-def with_headers(send: Send, headers: Iterable[tuple[str, str]]) -> Send:
-    """A `send` that adds these headers to the reply."""
+def with_headers(send: Send, headers: Iterable[tuple[bytes, bytes]]) -> Send:
+    """A `send` that adds these headers to the reply; their names in lower case."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            reply = MutableHeaders(scope=message)
-            for name, value in headers:
-                reply.append(name, value)
+            message["headers"] = [*message.get("headers", ()), *headers]
         await send(message)
 
     return sending

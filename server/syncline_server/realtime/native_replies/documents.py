@@ -21,7 +21,8 @@ def document_reply(command: Command, result: Any) -> dict[str, Any]:
             body = native.document_body(result.state, data=not result.known)
             return {"created": result.created, "document": body}
         case Fetched(document):
-            return {"document": native.document_body(document)}
+            turn = {"turn": True} if result.in_turn else {}
+            return {"document": native.document_body(document), **turn}
     has_data = isinstance(command, Patch) and result.state.data
     body = native.document_body(result.state, data=bool(has_data))
     return written(command, body, is_repeated=result.repeated)

@@ -3,33 +3,49 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import NamedTuple
 
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
+from syncline_protocol.errors import Refusal
 from syncline_server import http as rest
 from syncline_server.auth.origins import Origins
 from syncline_server.config.networks import Proxies
 from syncline_server.config.settings import Settings
+from syncline_server.observability.forwarding_notice import HEADERS
 from syncline_server.observability.metrics import Limit, Meters
 from syncline_server.realtime.admission import Admission
 
 from .route import WebSocketRoute
+from .usual_handshake import DEFLATE, UsualRequest, acceptance, negotiate, rejection
 
-__all__ = ["Handshake"]
+__all__ = ["Accepted", "Handshake"]
 
 logger = logging.getLogger("syncline.socket")
 
-RETRY_AFTER = 1
+RETRY_AFTER = "1"
 """Seconds after which a refused client may try again."""
 
+_SAFE = dict([rest.NO_SNIFFING])
 
-_DEFLATE = ServerPerMessageDeflateFactory(
-    server_no_context_takeover=True, client_no_context_takeover=True
-)
+
+class Accepted(NamedTuple):
+    """A handshake that was accepted.
+
+    Attributes:
+        response: the bytes to send.
+        peer: the client's address.
+        deflates: whether messages may be compressed.
+    """
+
+    response: bytes
+    route: WebSocketRoute
+    peer: str
+    deflates: bool
 
 
 class Handshake:
@@ -50,6 +66,36 @@ class Handshake:
         self._proxies = Proxies(settings.proxies)
         self._origins = Origins(settings.socket_origins, settings.public_url)
 
+    def settle(self, request: UsualRequest, peer: str) -> Accepted | bytes | None:
+        """Accept a request at once, or refuse it for want of room; None if `answer` must decide.
+
+        `peer`: as for `answer`. Bytes are the response that refuses: very many clients may come at
+        once, and a refusal must cost little.
+        """
+        path = request.url.decode("latin-1").partition("?")[0]
+        route = self._routes.get(path)
+        if route is None:
+            return None
+        host, peer = self._addresses(request.values, peer)
+        offered = _tokens(request.values("Sec-WebSocket-Protocol"))
+        offer = request.headers.get(b"sec-websocket-extensions") if self._deflates else None
+        extensions = b"" if offer is None else negotiate(offer)
+        origins = request.values("Origin")
+        if (
+            extensions is None
+            or not self._origins.admit(origins, host)
+            or (route.subprotocol is not None and offered and route.subprotocol not in offered)
+        ):
+            return None
+        refusal = self._admit(route)
+        if refusal is not None:
+            status = HTTPStatus(refusal.code.status)
+            self._record(status, path, peer, origins)
+            return rejection(status, refusal.message, {"Retry-After": RETRY_AFTER, **_SAFE})
+        subprotocol = route.subprotocol if route.subprotocol in offered else None
+        response = acceptance(request, subprotocol, extensions)
+        return Accepted(response, route, peer, bool(extensions))
+
     def answer(self, request: Request, peer: str) -> tuple[Response, WebSocketRoute | None, str]:
         """Check a request, and accept or refuse it.
 
@@ -61,19 +107,20 @@ class Handshake:
         """
         parser = ServerProtocol(extensions=self._extensions(request), logger=logger)
         route = self._routes.get(request.path.partition("?")[0])
-        host, peer = self._addresses(request, peer)
+        host, peer = self._addresses(request.headers.get_all, peer)
         response = self._respond(parser, request, route, host)
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             route = None
-            response.headers[rest.NO_SNIFFING[0]] = rest.NO_SNIFFING[1]
-            self._record_refusal(response, request, peer)
+            response.headers.update(_SAFE)
+            path, origins = request.path.partition("?")[0], request.headers.get_all("Origin")
+            self._record(response.status_code, path, peer, origins)
         parser.parser.close()  # breaks a reference cycle, which only the collector would free
         return response, route, peer
 
     def _extensions(self, request: Request) -> list[ServerPerMessageDeflateFactory]:
         """Compression, except for a client that asks for a smaller window: frames are shared."""
         offers = ",".join(request.headers.get_all("Sec-WebSocket-Extensions"))
-        return [_DEFLATE] if self._deflates and "server_max_window_bits" not in offers else []
+        return [DEFLATE] if self._deflates and "server_max_window_bits" not in offers else []
 
     def _respond(
         self, parser: ServerProtocol, request: Request, route: WebSocketRoute | None, host: str
@@ -92,31 +139,35 @@ class Handshake:
             return parser.reject(
                 HTTPStatus.BAD_REQUEST, f"The sub-protocol here is {route.subprotocol}.\n"
             )
-        refusal = self._admission.check() if route.is_paced else self._admission.check_room()
+        refusal = self._admit(route)
         if refusal is not None:
             response = parser.reject(HTTPStatus(refusal.code.status), f"{refusal.message}\n")
-            response.headers["Retry-After"] = str(RETRY_AFTER)
+            response.headers["Retry-After"] = RETRY_AFTER
             return response
         response = parser.accept(request)
         if route.subprotocol in offered:
             response.headers["Sec-WebSocket-Protocol"] = route.subprotocol
         return response
 
-    def _record_refusal(self, response: Response, request: Request, peer: str) -> None:
-        """Record a refusal in the audit log, unless the request was wrong (400 or 404)."""
-        if response.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST):
-            path, origins = request.path.partition("?")[0], request.headers.get_all("Origin")
-            self._admission.record_refusal(
-                20_000 + response.status_code, path, peer, origin=", ".join(origins) or None
-            )
+    def _admit(self, route: WebSocketRoute) -> Refusal | None:
+        return self._admission.check() if route.is_paced else self._admission.check_room()
 
-    def _addresses(self, request: Request, peer: str) -> tuple[str, str]:
-        """The host and the client's address, from the headers of a trusted proxy if any."""
-        host = request.headers.get_all("Host")
+    def _record(self, status: int, path: str, peer: str, origins: list[str]) -> None:
+        """Record a refusal in the audit log, unless the request was wrong (400 or 404)."""
+        if status not in (HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST):
+            origin = ", ".join(origins) or None
+            self._admission.record_refusal(20_000 + status, path, peer, origin=origin)
+
+    def _addresses(self, values: Callable[[str], list[str]], peer: str) -> tuple[str, str]:
+        """The host and the client's address, from the headers of a trusted proxy if any.
+
+        `values`: returns the values of a header.
+        """
+        host = values("Host")
         address = peer.rpartition(":")[0]
-        forwarded = self._proxies.resolve(address, request.headers.get_all)
+        forwarded = self._proxies.resolve(address, values)
         if forwarded is None:
-            self._admission.report_forwarding(address, request.headers)
+            self._admission.report_forwarding(address, filter(values, HEADERS))
         else:
             peer = forwarded.client or peer
             host = [forwarded.host] if forwarded.host else host

@@ -18,15 +18,16 @@ from websockets.protocol import State
 from syncline_server.observability.metrics import Limit
 from syncline_server.pubsub.cork import Cork
 from syncline_server.realtime.send_queue import QueueLimits
+from syncline_server.realtime.timer_wheel import Timer
 
-from .handshake import Handshake
+from .handshake import Accepted, Handshake
 from .message_reader import MessageReader
 from .route import WebSocketRoute
 from .slow_reader import SlowReaderWatch
 from .states import Pause, SocketState
 from .writer import SocketWriter
 
-__all__ = ["Socket"]
+__all__ = ["Socket", "address_of"]
 
 CLOSE_TIMEOUT = 2.0
 """Seconds for the client's part of the closing handshake; then the connection is aborted."""
@@ -55,7 +56,7 @@ class Socket(MessageReader):
     writer: SocketWriter
     route: WebSocketRoute
 
-    __slots__ = ("_connections", "_heard", "_slow_reader", "peer", "route", "writer")
+    __slots__ = ("_connections", "_heard", "_ping_timer", "_slow_reader", "peer", "route", "writer")
 
     def __init__(self, *, config: Any, server_state: Any, app_state: Any) -> None:
         """uvicorn's arguments; `server_state` has the connections that uvicorn shuts down."""
@@ -64,6 +65,8 @@ class Socket(MessageReader):
         self._connections: set[Any] = server_state.connections
         # True if anything was received since the last ping.
         self._heard = True
+        # For the next ping, or for the answer to the last; None before the handshake.
+        self._ping_timer: Timer | None = None
         # None while the transport's buffer is not full.
         self._slow_reader: SlowReaderWatch | None = None
 
@@ -85,9 +88,11 @@ class Socket(MessageReader):
         self._transport = cast(asyncio.Transport, transport)
         self.writer = SocketWriter(self._transport, self.cork, self.queue_limits)
         self._connections.add(self)
-        peer = transport.get_extra_info("peername")
-        if peer:
-            self.peer = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else str(peer)
+
+    def begin(self, accepted: Accepted) -> None:
+        """Open the WebSocket of a handshake that was accepted already."""
+        self.peer, self.deflates = accepted.peer, accepted.deflates
+        self._begin(accepted.response, accepted.route)
 
     def open(
         self, method: str, url: bytes, version: str, headers: list[tuple[bytes, bytes]]
@@ -95,11 +100,15 @@ class Socket(MessageReader):
         """Answer the opening handshake."""
         named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
         request = Request(url.decode("latin-1"), Headers(named), method, f"HTTP/{version}")
-        response, route, self.peer = self.handshake.answer(request, self.peer)
+        peer = address_of(self._transport)
+        response, route, self.peer = self.handshake.answer(request, peer)
         self.deflates = "Sec-WebSocket-Extensions" in response.headers
+        self._begin(response.serialize(), route)
+
+    def _begin(self, response: bytes, route: WebSocketRoute | None) -> None:
         self._parsers = self.auth_parsers[self.deflates]
         # Write the response first: the message handler may send frames when it is made.
-        self._transport.write(response.serialize())
+        self._transport.write(response)
         if route is None:
             self.state = SocketState.CLOSED
             return self._transport.close()
@@ -108,7 +117,7 @@ class Socket(MessageReader):
         self.writer.tally = route.tally
         route.tally.connections += 1
         self._handler = route.make(self)
-        self.timers.call_later(self.settings.ping_interval, self._ping)
+        self._ping_timer = self.timers.call_later(self.settings.ping_interval, self._ping)
 
     def data_received(self, data: bytes) -> None:
         self._heard = True  # any byte counts as an answer to a ping
@@ -147,6 +156,9 @@ class Socket(MessageReader):
         self.writer.discard()
         self._inbox = None
         self._end_slow_reader_watch()
+        if self._ping_timer is not None:
+            # It would keep everything of this connection in memory until it is due.
+            self._ping_timer.cancel()
         if self._handler is not None:
             # Clear `_handler` first: nothing that `on_end` does may lead back to the handler.
             handler, self._handler = self._handler, None
@@ -212,7 +224,7 @@ class Socket(MessageReader):
         if self.state is SocketState.OPEN:
             self._heard = False
             self._transport.write(_PING)
-            self.timers.call_later(self.settings.ping_timeout, self._check_pong)
+            self._ping_timer = self.timers.call_later(self.settings.ping_timeout, self._check_pong)
 
     def _check_pong(self) -> None:
         if self.state is not SocketState.OPEN:
@@ -222,7 +234,7 @@ class Socket(MessageReader):
             self.meters.limit_hits[Limit.PING_TIMEOUT] += 1
             return self.abort()
         rest = max(0.0, self.settings.ping_interval - self.settings.ping_timeout)
-        self.timers.call_later(rest, self._ping)
+        self._ping_timer = self.timers.call_later(rest, self._ping)
 
     def _disconnect_slow_reader(self) -> None:
         self.meters.limit_hits[Limit.SLOW_READER_TIMEOUT] += 1
@@ -234,3 +246,11 @@ class Socket(MessageReader):
         if self._slow_reader is not None:
             self._slow_reader.cancel()
             self._slow_reader = None
+
+
+def address_of(transport: asyncio.BaseTransport) -> str:
+    """The client's address and port, for logs."""
+    peer = transport.get_extra_info("peername")
+    if not peer:
+        return "unknown"
+    return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else str(peer)

@@ -211,21 +211,19 @@ class Redis:
         """
         if self._no_writes is not None and verb not in _HARMLESS:
             raise Unavailable(self._no_writes)
-        name = self.prefixed(key)
-        return await self._route(key, lambda connection: connection.execute(verb, name, *arguments))
+        command = (verb, self.prefixed(key), *arguments)
+        return await self._route(key, command)
 
     async def publish(self, wire_channel: str, message: str) -> int:
         """Publish a message; returns how many subscribers received it. Raises as `execute`."""
         command = (self.engine.publish, wire_channel, message)
-        receivers: int = await self._route(
-            wire_channel, lambda connection: connection.execute(*command)
-        )
+        receivers: int = await self._route(wire_channel, command)
         return receivers
 
     async def run(self, script: Script, key: str, *arguments: Argument) -> Any:
         """The reply of a script that only reads; raises as `execute`."""
         command = self._call(script, key, arguments)
-        return await self._route(key, lambda connection: connection.execute(*command))
+        return await self._route(key, command)
 
     def _call(self, script: Script, key: str, arguments: Sequence[Argument]) -> Sequence[Argument]:
         own = server_clock.script_arguments
@@ -238,7 +236,7 @@ class Redis:
             raise Unavailable(self._no_writes)
         command = self._call(script, key, arguments)
         began = time.monotonic()
-        reply = await self._route(key, lambda connection: connection.commit(*command))
+        reply = await self._route(key, command, writes=True)
         self._commits.observe(time.monotonic() - began)
         return reply
 
@@ -253,7 +251,7 @@ class Redis:
             await self.reconnected(key)
             return await ask()
 
-    async def _route(self, key: str, ask: Callable[[ShardConnection], Awaitable[Any]]) -> Any:
+    async def _route(self, key: str, command: Sequence[Argument], *, writes: bool = False) -> Any:
         """Send a command to the shard of a key; again if the shard redirects it or puts it off.
 
         A redirected command was not carried out, so sending it again is safe.
@@ -271,7 +269,9 @@ class Redis:
                 )
             connection = self._shard_connection(key)
             try:
-                return await ask(connection)
+                # By `commit`, a write waits until it is durable.
+                ask = connection.commit if writes else connection.execute
+                return await ask(*command)
             except ReplyError as error:
                 kind = str(error).partition(" ")[0]
                 if kind == "NOSCRIPT":

@@ -12,7 +12,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import hiredis
 
@@ -41,7 +41,10 @@ class Connection(asyncio.Protocol):
 
     Attributes:
         ended: done when the connection has ended.
+        turn: counts how often any connection has sent its commands.
     """
+
+    turn: ClassVar[int] = 0
 
     def __init__(self, on_push: Push | None = None) -> None:
         """
@@ -138,6 +141,7 @@ class Connection(asyncio.Protocol):
         self._output.append(hiredis.pack_command(cast(Any, command)))
 
     def _flush(self) -> None:
+        Connection.turn += 1
         data = b"".join(self._output)
         self._output.clear()
         if self._transport is not None and not self._transport.is_closing():

@@ -15,6 +15,7 @@ __all__ = [
     "ALL",
     "API_KEY",
     "CLAIM",
+    "CONSOLE_SESSION",
     "DATA_SET",
     "DEAD_LETTERS",
     "DISCARD",
@@ -179,6 +180,7 @@ RECLAIM = Script.read(*_BY_NAME, *_lib("items"), "reclaim.lua")
 MESSAGE = object_script(STREAM, *WRITE, *_lib("target"), "message.lua")
 SERVICE = Script.read(*_BY_NAME, "service.lua")
 API_KEY = Script.read(*_BY_NAME, "api_key.lua")
+CONSOLE_SESSION = Script.read(*_BY_NAME, "console_session.lua")
 WEBHOOKS = Script.read(*_BY_NAME, *_lib("webhook_queue"), "webhooks.lua")
 NAME = Script.read(*_BY_NAME, "name.lua")
 LEASE = Script.read(*_BY_NAME, "lease.lua")
@@ -197,6 +199,7 @@ ALL = (
     RECLAIM,
     SERVICE,
     API_KEY,
+    CONSOLE_SESSION,
     WEBHOOKS,
     LEASE,
     MESSAGE,

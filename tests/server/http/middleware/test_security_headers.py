@@ -59,7 +59,15 @@ def test_a_page_asks_for_no_device_and_shares_its_window_with_nobody(server: Run
     assert policy.pop("base-uri") == policy.pop("form-action") == "'none'"
     assert policy.pop("frame-ancestors") == policy.pop("default-src") == "'none'"
     assert policy.pop("require-trusted-types-for") == "'script'"
+    assert policy.pop("trusted-types") == "'none'"
     assert set(policy.values()) == {"'self'"}
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/demo", "/console", "/none"])
+def test_no_page_is_framed(server: RunningServer, path: str) -> None:
+    reply = httpx2.get(f"{server.url}{path}", headers={"Accept": "text/html"})
+    assert reply.headers.get_list("X-Frame-Options") == ["DENY"]
+    assert "frame-ancestors 'none'" in reply.headers["Content-Security-Policy"]
 
 
 def test_what_the_parser_refuses_is_protected_too(server: RunningServer) -> None:

@@ -522,3 +522,13 @@ class TestEnd:
         assert talk.client.close_rcvd is not None
         assert talk.client.close_rcvd.code == 1002
         assert talk.network.ended[0] == "eof"
+
+
+@pytest.mark.parametrize("pinged", [False, True])
+async def test_a_lost_connection_leaves_no_timer(pinged: bool) -> None:
+    times = Times()
+    conversation = Conversation(times)
+    if pinged:
+        conversation.run_timers(SETTINGS.ping_interval)
+    conversation.socket.connection_lost(None)
+    assert times.timers == []

@@ -17,24 +17,37 @@ export class ApiError extends Error {
   }
 }
 
+/** Seconds that a login lasts in a page, at most. */
+const SESSION = 12 * 3_600;
+
 export class Api {
   #authorization;
+  #endsAt;
   /** Called when the login is no longer accepted. */
   onRefused = () => {};
 
   /**
-   * @param {string} user SID of the account or of an API key
+   * @param {string} user SID of the account, of an API key or of a session; "" for no login
    * @param {string} secret
+   * @param {{ person?: string | null, seconds?: number }} [session] of somebody whom the identity
+   *   provider has authenticated, and for how long
    */
-  constructor(user, secret) {
+  constructor(user, secret, { person = null, seconds = SESSION } = {}) {
     const bytes = new TextEncoder().encode(`${user}:${secret}`);
-    this.#authorization = `Basic ${btoa(String.fromCharCode(...bytes))}`;
+    this.#authorization = user === "" ? null : `Basic ${btoa(String.fromCharCode(...bytes))}`;
+    this.#endsAt = Date.now() + Math.min(seconds, SESSION) * 1_000;
     this.user = user;
+    this.person = person;
   }
 
-  /** True for the account's own login: only it manages API keys. */
+  /** True for the account's own login and for administrators: only they manage API keys. */
   get isOwner() {
-    return this.user.startsWith("AC");
+    return this.user.startsWith("AC") || this.person !== null;
+  }
+
+  /** True once the login has lasted as long as it may. */
+  get isOver() {
+    return Date.now() >= this.#endsAt;
   }
 
   /**
@@ -62,16 +75,18 @@ export class Api {
   /**
    * @param {string} method
    * @param {string} path
-   * @param {{ body?: JsonObject, revision?: string | null, signal?: AbortSignal }} [options]
+   * @param {{ body?: JsonObject, revision?: string | null, signal?: AbortSignal, keepalive?: boolean }} [options]
+   *   `keepalive`: the request outlives the page
    * @returns {Promise<any>} the JSON of the reply; null if it has none
    * @throws {ApiError}
    */
-  async request(method, path, { body, revision = null, signal } = {}) {
+  async request(method, path, { body, revision = null, signal, keepalive } = {}) {
     /** @type {Record<string, string>} */
     const headers = { Accept: "application/json" };
     if (body !== undefined) headers["Content-Type"] = "application/json";
     if (revision !== null) headers["If-Match"] = revision;
-    const reply = await this.#send(method, path, { headers, signal, body: body && JSON.stringify(body) });
+    const text = body && JSON.stringify(body);
+    const reply = await this.#send(method, path, { headers, signal, body: text, keepalive });
     return reply.status === 204 ? null : reply.json();
   }
 
@@ -100,14 +115,24 @@ export class Api {
   /**
    * @param {string} method
    * @param {string} path
-   * @param {{ headers: Record<string, string>, body?: string, signal?: AbortSignal }} options
+   * @param {{ headers: Record<string, string>, body?: string, signal?: AbortSignal, keepalive?: boolean }} options
    */
-  async #send(method, path, { headers, body, signal }) {
+  async #send(method, path, { headers, body, signal, keepalive }) {
+    if (this.isOver) {
+      this.onRefused();
+      throw new ApiError("The session has ended. Log in again.", { status: 401 });
+    }
     let reply;
     try {
       reply = await fetch(path, {
         method,
-        headers: { ...headers, Authorization: this.#authorization },
+        headers: {
+          ...headers,
+          // What this page changes gets a line in the audit log.
+          "Syncline-Console": "1",
+          ...this.#authorization === null ? {} : { Authorization: this.#authorization },
+        },
+        keepalive,
         body,
         signal,
         // A login that the browser itself keeps must not be sent, and none be asked for.

@@ -8,6 +8,12 @@ import { notify } from "./notices.js";
 
 /** @import { Api } from "./api.js" */
 
+/** @param {unknown} data @returns {boolean} whether it has integers that the browser has rounded */
+function hasRounded(data) {
+  if (typeof data === "number") return Number.isInteger(data) && !Number.isSafeInteger(data);
+  return typeof data === "object" && data !== null && Object.values(data).some(hasRounded);
+}
+
 /** The status of a refused `If-Match`. */
 const PRECONDITION_FAILED = 412;
 
@@ -60,6 +66,10 @@ export function editData(api, title, { path, data, revision }) {
           }
         },
       },
+      hasRounded(data) && element(
+        "p", { class: "problem" },
+        "It has integers beyond 2^53, which browsers round: to save here would store the rounded ones.",
+      ),
       conflict,
       mine.element,
       element("div", { class: "actions" }, button("Cancel", () => close()), save),

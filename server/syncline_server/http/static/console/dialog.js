@@ -34,6 +34,19 @@ export function dialog(title, content, className = "") {
   });
 }
 
+/** What can be typed as it is shown: no line breaks, no spaces that are not seen. */
+const TYPEABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S}]+(?: [\p{L}\p{M}\p{N}\p{P}\p{S}]+)*$/u;
+
+/**
+ * What has to be typed to confirm that something is deleted.
+ *
+ * @param {string} name
+ * @param {string} sid in place of a name that nobody can type
+ */
+export function typeable(name, sid) {
+  return TYPEABLE.test(name) ? name : sid;
+}
+
 /**
  * Ask before something that cannot be undone.
  *

@@ -1,5 +1,12 @@
 /** Making elements. All text becomes text nodes: nothing here can turn data into markup. */
 
+/**
+ * Characters that are invisible or reorder the text around them, with which one name looks like
+ * another; shown as JSON escapes.
+ */
+const MISLEADING =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g;
+
 /** @typedef {string | number | Node | null | undefined | false | Content[]} Content */
 
 /**
@@ -37,8 +44,13 @@ function nodes(content) {
   return content.flatMap((each) => {
     if (Array.isArray(each)) return nodes(each);
     if (each === null || each === undefined || each === false) return [];
-    return [each instanceof Node ? each : String(each)];
+    return [each instanceof Node ? each : visible(String(each))];
   });
+}
+
+/** @param {string} text */
+function visible(text) {
+  return text.replace(MISLEADING, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /**

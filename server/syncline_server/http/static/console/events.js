@@ -41,7 +41,7 @@ export async function eventsView({ api, main, signal }) {
     element(
       "div", { class: "tools" },
       field("Service", service), field("Type", type), field("Filter", words),
-      pause, button("Clear", clear),
+      element("span", { class: "together" }, pause, button("Clear", clear)),
     ),
     missed, list,
   );

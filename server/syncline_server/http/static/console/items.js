@@ -173,8 +173,11 @@ class ItemRow {
       element(
         "header", { class: "head" },
         element("h3", {}, id), this.#facts,
-        button("Edit", edit, { class: "quiet", "aria-label": `Edit ${id}` }),
-        button("Delete", remove, { class: "quiet", "aria-label": `Delete ${id}` }),
+        element(
+          "span", { class: "together" },
+          button("Edit", edit, { class: "quiet", "aria-label": `Edit ${id}` }),
+          button("Delete", remove, { class: "quiet", "aria-label": `Delete ${id}` }),
+        ),
       ),
       this.#view.element,
     );

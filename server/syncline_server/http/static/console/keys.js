@@ -1,7 +1,7 @@
 /** API keys. Only the account itself manages them. */
 
 import { path } from "./api.js";
-import { confirm, dialog } from "./dialog.js";
+import { confirm, dialog, typeable } from "./dialog.js";
 import { Table, button, element, field } from "./elements.js";
 import { attempt, notify } from "./notices.js";
 import { pages } from "./paging.js";
@@ -37,7 +37,7 @@ export async function keysView({ api, main, signal }) {
 
     async function revoke() {
       const text = "Its logins and tokens end at once, and its connections. This cannot be undone.";
-      if (!await confirm("Revoke the key", text, { word: name, action: "Revoke" })) return;
+      if (!await confirm("Revoke the key", text, { word: typeable(key.friendly_name ?? "", key.sid), action: "Revoke" })) return;
       const isDone = await attempt(async () => {
         await api.remove(path("Keys", key.sid));
         return true;

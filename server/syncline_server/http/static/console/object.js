@@ -2,7 +2,7 @@
 
 import { addressTo } from "./address.js";
 import { path } from "./api.js";
-import { confirm } from "./dialog.js";
+import { confirm, typeable } from "./dialog.js";
 import { documentContent } from "./document.js";
 import { button, element, fill } from "./elements.js";
 import { Expiry } from "./expiry.js";
@@ -57,8 +57,8 @@ export async function objectView({ api, main, parameters: [serviceSid, plural, s
 
   async function remove() {
     const isMeant = await confirm(
-      `Delete the ${type.name}`, "Everybody who has it open is told that it is gone.",
-      { word: object.unique_name ?? object.sid, action: `Delete the ${type.name}` },
+      `Delete the ${type.name}`, "Everybody who has it open is notified that it is gone.",
+      { word: typeable(object.unique_name ?? "", object.sid), action: `Delete the ${type.name}` },
     );
     if (!isMeant) return;
     const isDone = await attempt(async () => {

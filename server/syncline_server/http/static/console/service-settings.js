@@ -2,7 +2,7 @@
 
 import { addressTo } from "./address.js";
 import { path } from "./api.js";
-import { confirm } from "./dialog.js";
+import { confirm, typeable } from "./dialog.js";
 import { button, element, field } from "./elements.js";
 import { attempt } from "./notices.js";
 import { nameOf } from "./services.js";
@@ -48,7 +48,7 @@ export async function serviceSettings({ api, main, service }) {
   }
 
   async function remove() {
-    const word = nameOf(service);
+    const word = typeable(nameOf(service), service.sid);
     const isMeant = await confirm(
       "Delete the service",
       "All its documents, lists, maps and streams are deleted, permanently.",

@@ -33,12 +33,15 @@ export async function parkedWebhooks({ api, main, service, signal }) {
       element(
         "header", { class: "head" },
         element("h3", {}, webhook.event_type),
-        button("Replay", replay, { "aria-label": `Replay ${webhook.event_type}` }),
-        button("Drop", drop, { class: "quiet", "aria-label": `Drop ${webhook.event_type}` }),
+        element(
+          "span", { class: "together" },
+          button("Replay", replay, { "aria-label": `Replay ${webhook.event_type}` }),
+          button("Drop", drop, { class: "quiet", "aria-label": `Drop ${webhook.event_type}` }),
+        ),
       ),
       element(
         "p", { class: "soft" },
-        "Parked ", time(webhook.date_parked), ` after ${webhook.attempts} attempts`,
+        "Parked ", time(webhook.date_parked), ` after ${webhook.attempts} ${webhook.attempts === 1 ? "attempt" : "attempts"}`,
         webhook.status !== null && `, last status ${webhook.status}`,
       ),
       element("p", { class: "problem" }, webhook.reason),

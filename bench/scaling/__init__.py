@@ -1,0 +1,1 @@
+"""How many machines a load needs: a cost model from measured coefficients, and its simulation."""
