@@ -24,4 +24,3 @@ def test_the_reference_has_each_fixture_and_class_of_the_pytest_plugin_once() ->
     fixtures = [name for name in vars(pytest_syncline) if name.startswith("syncline_")]
 
     assert sorted(described) == sorted([*fixtures, *syncline.testing.__all__])
-

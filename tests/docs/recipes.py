@@ -132,7 +132,9 @@ def test_java(server: RunningServer, tmp_path: Path) -> None:
         f"<groupId>{group}</groupId><artifactId>{name}</artifactId><version>{version}</version>"
         "</dependency></dependencies></project>"
     )
-    run(tmp_path, server, "mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib")
+    run(
+        tmp_path, server, "mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib"
+    )
     assert_written(server, run(tmp_path, server, "java", "-cp", "lib/*", "Recipe.java"))
 
 

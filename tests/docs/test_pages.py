@@ -97,6 +97,15 @@ def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
     assert not wrong
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
+def test_rows_have_the_cells_of_their_table(page: Path) -> None:
+    cells = 0
+    for line in CODE.sub("", page.read_text()).splitlines():
+        found = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
+        assert not cells or not found or found == cells, line
+        cells = found
+
+
 def _anchors(page: Path) -> set[str]:
     """The anchors of a page, as GitHub and the site make them of its headings."""
     text = re.sub(r"^ *(`{3,}).*?^ *\1$", "", page.read_text(), flags=re.M | re.S)

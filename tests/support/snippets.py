@@ -140,7 +140,11 @@ _LANGUAGES = {
 _SIGNS: dict[str, list[tuple[str, str]]] = {
     "shell": [("serve", "syncline serve ")],
     "python": [("program", "asyncio.run("), ("pytest", "def test_")],
-    "node": [("node-test", '"node:test"'), ("browser", "/syncline.js"), ("binding", "createSyncline(")],
+    "node": [
+        ("node-test", '"node:test"'),
+        ("browser", "/syncline.js"),
+        ("binding", "createSyncline("),
+    ],
     "compiler": [],
     "binding": [],
     "recipe": [],
