@@ -62,7 +62,7 @@ def test_files_have_the_form_that_github_publishes(schema: str, pattern: str) ->
     files = list(GITHUB.glob(pattern))
     assert files
     program = Path(sys.executable).with_name("check-jsonschema")
-    command = [program, f"--builtin-schema=vendor.{schema}", *files]
+    command: list[str | Path] = [program, f"--builtin-schema=vendor.{schema}", *files]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
