@@ -23,7 +23,7 @@ PYTEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadsco
 # Passed on to `syncline serve` by run, and to pytest by test.
 ARGS ?=
 
-.PHONY: help install run node browser helm lint format blocking check test test-units test-python test-js test-cluster docs bench build build-npm check-wheel requirements clean
+.PHONY: help install run node browser helm lint format blocking check test test-units test-python test-js test-cluster recipes docs bench build build-npm check-wheel requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,8 +75,11 @@ test-js: install node
 test-cluster: install ## Run the tests of REST, the wires and the clients on a Redis Cluster
 	ON_CLUSTER=1 $(PYTEST) tests/cluster tests/server/http tests/server/realtime tests/vendor tests/client $(ARGS)
 
-docs: install docs/node_modules/.installed ## Build this version of the documentation into docs/build/site; a warning is an error
-	cd docs && node_modules/.bin/typedoc --logLevel Warn
+recipes: install ## Run the recipes for the vendor's helpers in Java, Go, PHP and Ruby, as far as these are installed
+	$(BIN)/pytest -q -rs -s tests/docs/recipes.py $(ARGS)
+
+docs: install node docs/node_modules/.installed ## Build this version of the documentation into docs/build/site; a warning is an error
+	cd docs && node_modules/.bin/typedoc --logLevel Warn && node_modules/.bin/typedoc --logLevel Warn --options typedoc.bindings.config.mjs
 	version=$$($(BIN)/python -c 'import syncline_protocol; print(syncline_protocol.__version__)'); \
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs auto -d docs/build/doctrees docs docs/build/site/$$version
 	$(BIN)/python scripts/list-docs-versions docs/build/site
@@ -104,7 +107,7 @@ requirements: ## Compile the requirements files again, keeping versions that sti
 	$(UV_COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 
 clean: ## Remove everything that can be built again
-	rm -rf .venv node_modules bench/node_modules bench/build docs/node_modules docs/build docs/reference/javascript deploy/build dist clients/*/dist clients/*/types .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv node_modules bench/node_modules bench/build docs/node_modules docs/build docs/reference/javascript docs/reference/packages deploy/build dist clients/*/dist clients/*/types .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(BIN)/python:
 	@scripts/create-venv .venv

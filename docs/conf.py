@@ -28,7 +28,7 @@ extensions = [
     # Tabs.
     "sphinx_design",
 ]
-exclude_patterns = ["build", "node_modules", "templates", "reference/javascript/index.md"]
+exclude_patterns = ["build", "node_modules", "templates", "reference/*/index.md"]
 
 html_theme = "furo"
 html_title = f"Syncline {version}"
@@ -52,6 +52,8 @@ html_show_sourcelink = False
 
 # Directives with colons instead of backticks, which may contain code blocks.
 myst_enable_extensions = ["colon_fence"]
+# Code with a character that Pygments does not expect, such as … in JSX, is coloured all the same.
+suppress_warnings = ["misc.highlighting_failure"]
 # The anchors that a source browser gives to headings, so that one link serves both.
 myst_heading_anchors = 4
 
@@ -65,7 +67,7 @@ autodoc_preserve_defaults = True
 PAGES_OF_FILES = {"CHANGELOG.md": "changelog", "CONTRIBUTING.md": "contributing"}
 """Files of the repository's root, and the pages that show them."""
 
-LANGUAGES_WITHOUT_COLOURS = ("caddyfile", "haproxy")
+LANGUAGES_WITHOUT_COLOURS = ("caddyfile", "haproxy", "svelte")
 """Languages of code blocks that Pygments does not know."""
 
 _ALTERNATIVES = re.compile(

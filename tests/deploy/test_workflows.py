@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +47,24 @@ def steps() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_there_are_the_workflows() -> None:
     assert [path.name for path in WORKFLOWS] == ["release.yml", "tests.yml"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "pattern"),
+    [
+        ("github-workflows", "workflows/*.yml"),
+        ("github-issue-forms", "ISSUE_TEMPLATE/[!c]*.yml"),
+        ("github-issue-config", "ISSUE_TEMPLATE/config.yml"),
+        ("dependabot", "dependabot.yml"),
+    ],
+)
+def test_files_have_the_form_that_github_publishes(schema: str, pattern: str) -> None:
+    files = list(GITHUB.glob(pattern))
+    assert files
+    program = Path(sys.executable).with_name("check-jsonschema")
+    command: list[str | Path] = [program, f"--builtin-schema=vendor.{schema}", *files]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
 
 
 def test_make_targets_and_scripts_that_they_call_exist() -> None:

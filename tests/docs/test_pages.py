@@ -16,6 +16,7 @@ from support.server import SYNCLINE
 from support.snippets import PAGES, ROOT, Snippet, collect, runner_of, select
 
 RUNNERS = {
+    "binding",
     "browser",
     "compiler",
     "data",
@@ -26,8 +27,12 @@ RUNNERS = {
     "proxy",
     "pytest",
     "python",
+    "recipe",
+    "serve",
     "shell",
 }
+
+BINDINGS = ("react", "vue", "svelte")
 
 LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} (.+)$", re.M)
@@ -71,6 +76,13 @@ def test_data_can_be_read(snippet: Snippet, tmp_path: Path) -> None:
                     json.loads(line)
 
 
+@pytest.mark.parametrize("snippet", select("binding"), ids=str)
+def test_a_component_is_one_of_the_programs_of_the_bindings(snippet: Snippet) -> None:
+    # The tests of the bindings build and run the programs of these files.
+    texts = [(ROOT / f"clients/{name}/README.md").read_text() for name in BINDINGS]
+    assert any(f"```{snippet.language}\n{snippet.code}```" in text for text in texts)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
 def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
     text = CODE.sub("", page.read_text())
@@ -83,6 +95,15 @@ def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
         if not file.exists() or (anchor and anchor not in _anchors(file)):
             wrong.append(target)
     assert not wrong
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
+def test_rows_have_the_cells_of_their_table(page: Path) -> None:
+    cells = 0
+    for line in CODE.sub("", page.read_text()).splitlines():
+        found = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
+        assert not cells or not found or found == cells, line
+        cells = found
 
 
 def _anchors(page: Path) -> set[str]:

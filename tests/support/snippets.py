@@ -129,17 +129,25 @@ _LANGUAGES = {
     "shell": {"sh"},
     "python": {"python"},
     "node": {"js"},
-    "compiler": {"ts", "jsx"},
+    "compiler": {"ts"},
+    "binding": {"jsx", "vue", "svelte"},
+    "recipe": {"java", "go", "php", "ruby"},
     "browser": {"html"},
     "data": {"json", "toml", "yaml"},
     "proxy": {"nginx", "haproxy", "caddyfile"},
 }
 
 _SIGNS: dict[str, list[tuple[str, str]]] = {
-    "shell": [],
+    "shell": [("serve", "syncline serve ")],
     "python": [("program", "asyncio.run("), ("pytest", "def test_")],
-    "node": [("node-test", '"node:test"'), ("browser", "/syncline.js"), ("component", "useMap(")],
+    "node": [
+        ("node-test", '"node:test"'),
+        ("browser", "/syncline.js"),
+        ("binding", "createSyncline("),
+    ],
     "compiler": [],
+    "binding": [],
+    "recipe": [],
     "browser": [],
     "data": [],
     "proxy": [],

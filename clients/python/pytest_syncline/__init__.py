@@ -41,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def syncline_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LocalServer]:
-    """A server of this test run: its own process, port, embedded Redis and directory.
+    """The server of this test run, with a process, a port, a Redis and a directory of its own.
 
     With pytest-xdist, each worker has one.
     """
@@ -61,7 +61,7 @@ def syncline_server(
 
 @pytest.fixture
 def syncline_service_settings() -> Mapping[str, Any]:
-    """Settings of the service of a test, such as `{"AclEnabled": "true"}`; override it."""
+    """Settings of the service of a test, by their names in REST; override it."""
     return {}
 
 
@@ -77,13 +77,13 @@ def syncline_service(
 
 @pytest.fixture
 def syncline_clock(syncline_server: LocalServer) -> ServerClock:
-    """The time of the server: `advance(seconds)` lets things expire without waiting."""
+    """The time of the server, whose `advance(seconds)` lets things expire without waiting."""
     return syncline_server.clock
 
 
 @pytest.fixture
 def syncline_connect(syncline_service: LocalService) -> Callable[..., connect]:
-    """A function that connects a user: `async with syncline_connect("bob") as client`."""
+    """A function that connects a user, for `async with syncline_connect("bob") as client`."""
     return syncline_service.connect
 
 

@@ -1,3 +1,9 @@
+/**
+ * Test an application against a real Syncline server.
+ *
+ * @module syncline-testing
+ */
+
 /** Options of `startServer`; all are optional. */
 export interface StartOptions {
   /**
