@@ -17,6 +17,7 @@ from playwright.async_api import Browser, expect
 
 from support.account import Account
 from support.bindings import BindingPage, Place, build_pages, check_programs, render
+from support.browser_fixtures import EXPECT_TIMEOUT
 from support.proxy import Proxy
 from support.server import RunningServer
 
@@ -54,7 +55,7 @@ async def app(
 ) -> AsyncIterator[BindingPage]:
     """One page of a framework for all tests; nothing may log an error or a warning."""
     context = await chromium.new_context(viewport={"width": 1000, "height": 700})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(EXPECT_TIMEOUT)
     async with Proxy(server) as gateway:
         page = BindingPage(await context.new_page(), request.param, gateway, server)
         await page.load(pages)

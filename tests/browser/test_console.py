@@ -13,6 +13,7 @@ from playwright.async_api import Browser, expect
 from support.api import unique
 from support.browser import Browsing
 from support.console import HOSTILE, Console, new_service, rest, violations
+from support.limits import WAIT_LIMIT
 from support.server import RunningServer, StartSharedServer
 from support.socket import native_socket
 
@@ -142,6 +143,14 @@ async def test_items_and_messages_are_live(server: RunningServer, browsing: Brow
     await console.press("Delete b")
     await console.dialog.get_by_role("button", name="Delete").click()
     await expect(keys).to_have_text(["a", "c"])
+    # However many come, a page of them is shown.
+    await asyncio.gather(
+        *(rest(server, items, {"Key": f"d{n:03}", "Data": {"n": n}}) for n in range(103))
+    )
+    await expect(keys).to_have_count(100)
+    await expect(keys.last).to_have_text("d097")
+    await console.press("Show more")
+    await expect(keys).to_have_count(105)
 
     await console.go(f"#/services/{sid}/streams/{stream}", "cursors")
     await expect(console.page.get_by_text("Live", exact=True)).to_be_visible()
@@ -212,7 +221,7 @@ async def test_parked_webhooks_are_replayed_and_dropped(
     await rest(server, f"Services/{sid}", hook)
     for name in (HOSTILE, "second"):
         await rest(server, f"Services/{sid}/Documents", {"UniqueName": name})
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_LIMIT):
         while True:
             parked = await rest(server, f"Services/{sid}/ParkedWebhooks", method="GET")
             if len(parked["parked_webhooks"]) == 2:
@@ -338,7 +347,7 @@ async def test_a_tail_and_a_stream_end_with_the_view(
     await expect(console.page.get_by_text("Live", exact=True)).to_be_visible()
     listed = f"{server.url}/v1/Connections"
     await console.go("#/health", "Health")
-    async with asyncio.timeout(20), httpx2.AsyncClient(auth=server.basic) as http:
+    async with asyncio.timeout(WAIT_LIMIT), httpx2.AsyncClient(auth=server.basic) as http:
         while True:
             wires = [each["wire"] for each in (await http.get(listed)).json()["connections"]]
             if "tail" not in wires:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from support.api import unique
+from support.limits import WAIT_LIMIT
 from support.listening import EventRecorder, all_quiet, record_events
 from support.peer import document, peer
 from support.server import RunningServer, StartServer
@@ -247,6 +248,6 @@ class TestClose:
 
         document.on("updated", leave)
         await document.set({"n": 1})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_LIMIT):
             await closed.wait()
         assert client.state is ConnectionState.CLOSED

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from support.api import DocumentsApi, unique
+from support.limits import WAIT_LIMIT
 from support.listening import record_events, state
 from support.metrics import scrape
 from support.peer import document, peer
@@ -149,7 +150,7 @@ async def opened(client: Client, connection: Any) -> Any:
 
 async def subscriptions_are(server: RunningServer, number: int) -> None:
     """Return when connections have so many documents open; no event reports that."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_LIMIT):
         while await asyncio.to_thread(_subscriptions, server) != number:
             await asyncio.sleep(0.05)
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from support.api import unique
+from support.limits import WAIT_LIMIT
 from support.listening import EventRecorder, record_events
 from support.server import RunningServer
 from syncline import Client, Document, InvalidRequest, SynclineError, UsageError, connect
@@ -212,7 +213,7 @@ class TestArguments:
         document = await client.document()
         recorder = record_events(document)
         with pytest.raises(InvalidRequest):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(WAIT_LIMIT):
                 await use(client, document)
         await document.set({"n": 1})
         assert (await recorder.next()).data == {"n": 1}

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from support.api import unique
+from support.limits import WAIT_LIMIT
 from support.listening import EventRecorder
 from support.server import RunningServer
 from syncline import (
@@ -71,7 +72,7 @@ class TestOpening:
     async def test_it_is_awaited_entered_or_run_by_a_task(self, client: Client, type_: str) -> None:
         make, name = getattr(client, type_), unique()
         first = await make(name)
-        async with make(name) as second, asyncio.timeout(20):
+        async with make(name) as second, asyncio.timeout(WAIT_LIMIT):
             opening = asyncio.create_task(make(name))
             assert "Task pending" in repr(opening)
             third = await opening

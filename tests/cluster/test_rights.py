@@ -9,6 +9,7 @@ import httpx2
 
 import syncline
 from support.cluster import Cluster
+from support.limits import WAIT_LIMIT
 from support.privileges import documented_rules
 from support.server import RunningServer
 
@@ -31,7 +32,7 @@ async def test_the_documented_rights_are_enough_on_a_cluster(
                 read = await reader.document(f"{number}")
                 events = read.events()
                 await written.increment("/n")
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(WAIT_LIMIT):
                     async for event in events:
                         if event.data == {"n": 1}:
                             break

@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from support.limits import WAIT_LIMIT
 from support.provider import SigningKey, encoded
 from support.provider_login import CLIENT, LoginProvider
 from support.server import RunningServer, StartServer
@@ -40,7 +41,7 @@ class Page:
         body = {"code": code, "code_verifier": self.verifier, "nonce": self.nonce}
         given = options.pop("json", {})
         url = f"{self.server.url}/console/login"
-        return httpx2.post(url, json=body | given, timeout=20, **options)
+        return httpx2.post(url, json=body | given, timeout=WAIT_LIMIT, **options)
 
     def login(self) -> tuple[str, str]:
         """The login of a new session."""
@@ -158,7 +159,9 @@ def test_an_id_token_is_signed_by_the_provider(page: Page) -> None:
 def test_a_logout_ends_the_session_everywhere(page: Page) -> None:
     login = page.login()
     url = f"{page.server.url}/console/login"
-    with httpx2.stream("GET", f"{page.server.url}/v1/Events", auth=login, timeout=20) as tail:
+    with httpx2.stream(
+        "GET", f"{page.server.url}/v1/Events", auth=login, timeout=WAIT_LIMIT
+    ) as tail:
         assert httpx2.delete(url, auth=login).status_code == 204
         assert b"closing" in b"".join(tail.iter_raw())
     assert status(page.server, login) == 401

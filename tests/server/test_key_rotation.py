@@ -16,6 +16,7 @@ import pytest
 
 from support.api import DocumentsApi, unique
 from support.keys import Key, KeysApi, until
+from support.limits import WAIT_LIMIT
 from support.server import RunningServer, StartServer, run_serve
 from support.socket import NativeSocket, native_socket
 from support.stream import event_stream
@@ -246,7 +247,7 @@ async def test_known_keys_work_while_redis_is_away(fresh_server: StartServer) ->
         key = keys.add()
     [redis] = psutil.Process(server.process.pid).children()
     unknown = Key(f"SK{'9' * 32}", "secret")
-    async with httpx2.AsyncClient(base_url=server.url, timeout=20, verify=False) as http:
+    async with httpx2.AsyncClient(base_url=server.url, timeout=WAIT_LIMIT, verify=False) as http:
         os.kill(redis.pid, signal.SIGSTOP)
         try:
 

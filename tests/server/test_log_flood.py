@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.certificates import CertificateAuthority
+from support.limits import WAIT_LIMIT
 from support.server import RunningServer, StartServer
 
 RATE = 5
@@ -75,7 +76,7 @@ def test_a_flood_leaves_a_bounded_number_of_lines(bounded: RunningServer, flood:
 
 
 def test_what_is_no_http_is_reported_with_its_peer(bounded: RunningServer) -> None:
-    with socket.create_connection(("127.0.0.1", bounded.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", bounded.port), timeout=WAIT_LIMIT) as connection:
         peer = "{}:{}".format(*connection.getsockname())
         connection.sendall(b"nonsense\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 400")
@@ -94,7 +95,7 @@ def test_a_flood_of_failed_handshakes_of_tls(
     for _ in range(20):
         with (
             suppress(ssl.SSLError),
-            socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection,
+            socket.create_connection(("127.0.0.1", server.port), timeout=WAIT_LIMIT) as connection,
         ):
             ssl.create_default_context().wrap_socket(connection, server_hostname="localhost")
     server.stop()
@@ -104,7 +105,7 @@ def test_a_flood_of_failed_handshakes_of_tls(
 
 def send(port: int, data: bytes) -> None:
     """As a stranger does who waits for the answer, if there is one."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=WAIT_LIMIT) as connection:
         with suppress(OSError):
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)

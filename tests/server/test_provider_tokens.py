@@ -12,6 +12,7 @@ import pytest
 from support.account import Account
 from support.api import unique
 from support.callers import WIRES
+from support.limits import WAIT_LIMIT
 from support.provider import CONFIGURATION, JWKS, OpenIdProvider, SigningKey
 from support.server import RunningServer, StartServer
 from support.socket import NativeSocket, native_socket
@@ -59,7 +60,7 @@ def get_with_token(server: RunningServer, token: str) -> httpx2.Response:
     return httpx2.get(
         f"{server.url}/v1/Services/default/Documents/room-0",
         headers={"Authorization": f"Bearer {token}"},
-        timeout=20,
+        timeout=WAIT_LIMIT,
     )
 
 
@@ -293,7 +294,7 @@ class TestProvider:
         assert own_provider.requests[JWKS] <= 2 + codes[1:].count(20107)
         assert codes[1:].count(20107) < 15
         assert get_with_token(server, own_provider.token()).status_code == 404
-        metrics = httpx2.get(f"{server.url}/metrics", timeout=20).text
+        metrics = httpx2.get(f"{server.url}/metrics", timeout=WAIT_LIMIT).text
         [line] = [each for each in metrics.splitlines() if 'bound="oidc_refetch_interval"' in each]
         assert float(line.rpartition(" ")[2]) == codes.count(20503)
 

@@ -220,7 +220,7 @@ async def test_switched_off_permissions_hinder_nobody(
 
 async def until_allowed(socket: NativeSocket, sid: str) -> None:
     """Return when what the account switched is known to the process of the socket."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_LIMIT):
         while "error" in await socket.ask("get", document=sid):
             await asyncio.sleep(0.05)
 

@@ -10,6 +10,7 @@ import pytest
 
 from support.account import Account
 from support.api import unique
+from support.limits import WAIT_LIMIT
 from support.provider import OpenIdProvider
 from support.server import RunningServer
 from support.socket import native_socket
@@ -44,7 +45,7 @@ def test_over_http(
     documents = f"/v1/Services/default/Documents/{sid}"
     paths = {"rest": documents, "v3": f"/v3/Documents/{sid}", "sse": f"{documents}/Events"}
     # Not an HTTP client that refuses such a header itself.
-    connection = HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=WAIT_LIMIT)
     with closing(connection):
         headers = {"Authorization": f"Bearer {around.format(token)}"}
         connection.request("GET", paths[wire], headers=headers)

@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from support.api import unique
+from support.limits import WAIT_LIMIT
 from support.server import RunningServer
 from support.socket import native_socket
 from support.twilsock import twilsock_client
@@ -163,6 +164,6 @@ class TestWorkOfAnIdentity:
         async with native_socket(strict_server, strict_server.token("after")) as client:
             await client.ok("get", document=name)
         async with httpx2.AsyncClient() as http:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(WAIT_LIMIT):
                 text = (await http.get(f"{strict_server.url}/metrics")).text
         assert 'bound="identity_work"' in text

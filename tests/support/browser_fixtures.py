@@ -12,10 +12,11 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright, expect
 
 from .browser import FLAGS, Browsing, find_chromium
+from .limits import WAIT_LIMIT
 
-__all__ = ["browsing", "chromium", "chromium_path"]
+__all__ = ["EXPECT_TIMEOUT", "browsing", "chromium", "chromium_path"]
 
-EXPECT_TIMEOUT = 20_000
+EXPECT_TIMEOUT = WAIT_LIMIT * 1000
 """Milliseconds until a page that does not show what it should has failed."""
 
 

@@ -35,6 +35,16 @@ DEFAULT_IDENTITY = "cli"
 _ACCOUNT_VARIABLES = ("SYNCLINE_ACCOUNT_SID", "SYNCLINE_AUTH_TOKEN")
 
 
+class _NoCredentials(click.UsageError):
+    """`or_else`: other variables that would do, with a comma behind each."""
+
+    def __init__(self, or_else: str = "") -> None:
+        super().__init__(
+            f"no credentials: set {or_else}SYNCLINE_ACCOUNT_SID with SYNCLINE_AUTH_TOKEN, or give "
+            "a local server's data directory with --data-dir."
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """A server, a service on it, and the credentials to use them.
@@ -106,10 +116,7 @@ def resolve(
             url=url, service=service, token=_minter(signer, identity or DEFAULT_IDENTITY, service)
         )
     if login is None:
-        raise click.UsageError(
-            "no credentials: set SYNCLINE_TOKEN, or SYNCLINE_ACCOUNT_SID with SYNCLINE_AUTH_TOKEN, "
-            "or give a local server's data directory with --data-dir."
-        )
+        raise _NoCredentials("SYNCLINE_TOKEN, or ")
     if identity is not None:
         raise click.UsageError(
             "--identity needs SYNCLINE_ACCOUNT_SID, SYNCLINE_API_KEY_SID and "
@@ -147,9 +154,12 @@ def resolve_account(
 
 def resolve_services(url: str, data_dir: Path | None, environ: Mapping[str, str]) -> Access:
     """The Basic login of the account or of an API key; arguments and errors as in `resolve`."""
-    return resolve_account(
-        url, token=None, identity=None, service=None, data_dir=data_dir, environ=environ
-    )
+    try:
+        return resolve_account(
+            url, token=None, identity=None, service=None, data_dir=data_dir, environ=environ
+        )
+    except _NoCredentials:
+        raise _NoCredentials from None  # a token is of no use here
 
 
 def resolve_if_known(url: str, data_dir: Path | None, environ: Mapping[str, str]) -> Access:

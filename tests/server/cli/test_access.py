@@ -8,7 +8,7 @@ import click
 import pytest
 
 from syncline_server.auth.authenticator import Authenticator, mint_token
-from syncline_server.cli.access import Access, resolve, resolve_account
+from syncline_server.cli.access import Access, resolve, resolve_account, resolve_services
 from syncline_server.config.credentials import Credentials, load_credentials
 
 DIGITS = "0123456789abcdef" * 2
@@ -122,6 +122,13 @@ def test_where_there_is_nothing_none_are_made(tmp_path: Path) -> None:
     with pytest.raises(click.UsageError, match="SYNCLINE_TOKEN"):
         access({}, url=LOCAL, data_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_token_is_not_named_where_it_is_of_no_use(tmp_path: Path) -> None:
+    with pytest.raises(click.UsageError) as raised:
+        resolve_services(LOCAL, tmp_path, {})
+    assert "SYNCLINE_ACCOUNT_SID" in str(raised.value)
+    assert "SYNCLINE_TOKEN" not in str(raised.value)
 
 
 def test_half_a_pair_is_nothing(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from support.api import DocumentsApi
 from support.command import CommandLine
 from support.http import Ask, HttpServer, Reply, forwarding, json_reply
+from support.limits import WAIT_LIMIT
 from support.server import SYNCLINE, RunningServer, clean_environ
 from support.transfer import contents, counts, environ_of, everything, fill
 
@@ -182,7 +183,7 @@ def test_documents_under_way_when_it_was_killed_come_once(
         environ = environ_of(source, target) | {"SYNCLINE_URL": proxy.url}
         with started_import(environ, tmp_path, "--concurrency=10") as process:
             for _ in range(10):
-                assert created.acquire(timeout=30)
+                assert created.acquire(timeout=WAIT_LIMIT)
             process.kill()
         answer_allowed.set()
         assert len(everything(here)) == 10

@@ -13,6 +13,7 @@ import pytest
 
 from support.account import Account
 from support.api import DocumentsApi, unique
+from support.limits import WAIT_LIMIT
 from support.server import RunningServer
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -332,14 +333,14 @@ def test_a_body_in_another_coding_than_chunked(server: RunningServer, coding: st
 
 def test_the_coding_chunked_is_taken(server: RunningServer) -> None:
     head = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: Chunked"
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=WAIT_LIMIT) as connection:
         connection.sendall(f"{head}\r\n\r\n0\r\n\r\n".encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 200")
 
 
 def check_raw(server: RunningServer, head: str, status: int, code: int, sentence: str) -> None:
     """Send a head as it is; the reply must be the error, with an id."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=WAIT_LIMIT) as connection:
         connection.sendall(f"{head}\r\nConnection: close\r\n\r\n".encode("latin-1"))
         reply = b"".join(iter(lambda: connection.recv(65_536), b""))
     received, _, body = reply.partition(b"\r\n\r\n")

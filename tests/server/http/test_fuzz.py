@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.api import DocumentsApi, unique
+from support.limits import WAIT_LIMIT
 from support.server import RunningServer
 from support.strategies import json_values, text
 
@@ -212,7 +213,7 @@ def test_any_request_about_a_permission(
 def test_any_bytes_are_answered_or_dropped(
     server: RunningServer, method: bytes, target: bytes, rest: bytes
 ) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=WAIT_LIMIT) as connection:
         connection.sendall(method + b" /" + target + b" HTTP/1.1\r\n" + rest + b"\r\n\r\n")
         connection.shutdown(socket.SHUT_WR)
         reply = connection.recv(65_536)

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from support.api import DocumentsApi
+from support.limits import WAIT_LIMIT
 from support.server import RunningServer
 
 
@@ -104,7 +105,7 @@ async def test_what_exists_throughout_is_listed_once_while_others_come_and_go(
     own: DocumentsApi,
 ) -> None:
     stable = create(own, 120)
-    async with httpx2.AsyncClient(auth=own.http.auth, timeout=20) as http:
+    async with httpx2.AsyncClient(auth=own.http.auth, timeout=WAIT_LIMIT) as http:
 
         async def come_and_go() -> None:
             """One is there at any time, and another each time."""
@@ -127,7 +128,7 @@ async def test_what_exists_throughout_is_listed_once_while_others_come_and_go(
         come = asyncio.Semaphore(0)
         churn = [asyncio.create_task(come_and_go()) for _ in range(4)]
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(WAIT_LIMIT):
                 await come.acquire()
             seen = [Counter(await listed(size)) for size in (1, 7, 50)]
         finally:

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 import httpx2
 import psutil
 
+from support.limits import WAIT_LIMIT
 from support.metrics import Scrape
 from support.server import StartServer
 from support.workers import workers
@@ -45,7 +46,7 @@ def test_refusals_near_the_limit(fresh_server: StartServer) -> None:
         replies = []
         for _ in range(LIMIT + 20):
             connection = opened.enter_context(
-                socket.create_connection(("127.0.0.1", server.port), timeout=10)
+                socket.create_connection(("127.0.0.1", server.port), timeout=WAIT_LIMIT)
             )
             connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             replies.append(connection.recv(100))

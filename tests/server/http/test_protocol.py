@@ -16,6 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from uvicorn.server import ServerState
 
+from support.limits import WAIT_LIMIT
 from syncline_server.http.protocol import Limits, http_protocol
 from syncline_server.observability.audit import Audit
 from syncline_server.observability.metrics import Meters
@@ -250,5 +251,5 @@ async def test_a_reply_ends_when_its_client_leaves_with_another_request_waiting(
     await reader.readuntil(b"begun")
     writer.close()
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_LIMIT):
         await endless.ended.wait()

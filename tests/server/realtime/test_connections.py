@@ -9,6 +9,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from support.api import DocumentsApi, unique
+from support.limits import WAIT_LIMIT
 from support.server import StartServer
 from support.socket import native_socket, websocket_url
 from support.stream import event_stream
@@ -140,7 +141,7 @@ class TestDraining:
 
         live = Obedient()
         connections.add(live)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_LIMIT):
             await connections.drain_all()
         assert live.drained == 1
 

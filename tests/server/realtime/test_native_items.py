@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from support.api import unique
+from support.limits import WAIT_LIMIT
 from support.server import RunningServer
 from support.socket import NativeSocket, native_socket
 
@@ -134,7 +135,7 @@ class TestMaps:
         async with native_socket(server) as socket:
             sid = await socket.created("map")
             await socket.ok("set", map=sid, key="k", data={}, ttl=1)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(WAIT_LIMIT):
                 while (reply := await socket.ask("item", map=sid, key="k")).get("ok"):
                     await asyncio.sleep(0.05)
             assert reply["error"]["code"] == 54201

@@ -11,6 +11,7 @@ import pytest
 import syncline
 from support.api import DocumentsApi, unique
 from support.keys import KeysApi
+from support.limits import WAIT_LIMIT
 from support.metrics import scrape
 from support.server import RunningServer, StartServer, StartSharedServer
 from support.stream import StreamEvent, stream_at
@@ -175,7 +176,7 @@ async def test_the_number_of_tails_is_limited(fresh_server: StartServer) -> None
         assert (await first.next()).name == "open"
         async with tail(server) as second:
             assert second.response.status_code == 429
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_LIMIT):
         while True:
             async with tail(server) as third:
                 if third.response.status_code == 200:

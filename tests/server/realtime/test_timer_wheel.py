@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from support.limits import WAIT_LIMIT
 from syncline_server.realtime.timer_wheel import RESOLUTION, TimerWheel
 
 
@@ -13,7 +14,7 @@ async def runs_at(timers: TimerWheel, seconds: float) -> float:
     loop = asyncio.get_running_loop()
     ran: asyncio.Future[float] = loop.create_future()
     timers.call_later(seconds, lambda: ran.set_result(loop.time()))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_LIMIT):
         return await ran
 
 
@@ -60,7 +61,7 @@ async def test_a_timer_may_start_the_next() -> None:
         timers.call_later(0, lambda: ran.set_result(None))
 
     timers.call_later(0, set_next)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_LIMIT):
         await ran
 
 

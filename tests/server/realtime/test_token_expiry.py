@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from support.limits import WAIT_LIMIT
 from support.times import Times
 from syncline_server.config.clock import Clock
 from syncline_server.realtime.timer_wheel import TimerWheel
@@ -81,7 +82,7 @@ async def test_it_runs_on_the_real_clock() -> None:
     timer = TokenTimer(TimerWheel(), 0, lambda _: None, lambda: ended.set_result(None))
     timer.start(time.time())
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_LIMIT):
         await ended
 
 

@@ -15,6 +15,7 @@ import pytest
 from support.account import Account
 from support.api import unique
 from support.callers import WIRES
+from support.limits import WAIT_LIMIT
 from support.metrics import scrape
 from support.receiver import Answer, Receiver, in_order, revisions
 from support.server import RunningServer, StartServer, StartSharedServer
@@ -25,7 +26,6 @@ QUICK_LEASE = "--webhook-timeout=1"
 """A process that dies is replaced after its lease, which lasts for five seconds beyond this."""
 
 DOCUMENTS = 6
-WAIT_LIMIT = 60.0
 
 
 class Writer:
@@ -37,7 +37,7 @@ class Writer:
 
     def __init__(self, server: RunningServer, service: str) -> None:
         self.acknowledged: dict[str, list[int]] = {}
-        self._http = httpx2.AsyncClient(auth=server.basic, verify=False, timeout=20)
+        self._http = httpx2.AsyncClient(auth=server.basic, verify=False, timeout=WAIT_LIMIT)
         self._url = f"{server.url}/v1/Services/{service}/Documents"
         self._stopping = False
 

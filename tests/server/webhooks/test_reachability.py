@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from support.limits import WAIT_LIMIT
 from support.rig import Rig
 from syncline_server.storage import keys
 from syncline_server.storage.redis.connection import Connection
@@ -64,7 +65,7 @@ class DeliveredReports:
 
     async def until(self, *expected: str) -> None:
         """Return when just these were reported, in that order."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_LIMIT):
             while len(self.events) < len(expected):
                 await self.read()
                 await asyncio.sleep(0.01)

@@ -29,6 +29,8 @@ class Items {
   #empty = element("p", { class: "empty" }, "No items yet.");
   /** @type {string | number | null} the first key that is not shown; null if all are */
   #next = null;
+  /** Rows at most: new items come without end. "Show more" makes room for another page. */
+  #room = PAGE;
 
   /** @param {Context} context */
   constructor(context) {
@@ -55,6 +57,7 @@ class Items {
 
   /** @param {any[]} items @param {string | number | null} next */
   #begin(items, next) {
+    this.#room = Math.max(PAGE, items.length);
     const listed = new Set(items.map((item) => String(item[this.#idName])));
     for (const [id, row] of this.#rows) {
       if (listed.has(id)) continue;
@@ -95,6 +98,14 @@ class Items {
     const rows = [...this.#rows];
     rows.splice(after === undefined ? rows.length : rows.findIndex(([other]) => other === after[0]), 0, [id, row]);
     this.#rows = new Map(rows);
+    if (rows.length > this.#room) this.#hideLast();
+  }
+
+  #hideLast() {
+    const [id, row] = /** @type {[string, ItemRow]} */ ([...this.#rows].at(-1));
+    row.element.remove();
+    this.#rows.delete(id);
+    this.#setNext(id);
   }
 
   /** @param {string} one @param {string} other */
@@ -115,6 +126,7 @@ class Items {
     const last = [...this.#rows.keys()].at(-1) ?? "";
     const from = `From=${encodeURIComponent(last)}&Bounds=exclusive&PageSize=${PAGE}`;
     const { items, meta } = await api.get(`${path}/Items?${from}`, signal);
+    this.#room = this.#rows.size + items.length;
     for (const item of items) this.#show(item);
     this.#setNext(meta.next_page_url === null ? null : items.at(-1)[this.#idName]);
   }
