@@ -46,6 +46,29 @@ class TestRefusedWrite:
             await connection.send(event="updated", document=body)
             assert ((await recorder.next()).revision, handle.revision) == ("6", "6")
 
+    async def test_so_does_a_mutation_that_asks_for_its_turn(self) -> None:
+        """After a conflict the client reads the newest state before it writes."""
+        async with peer() as server, connect(server.url, token="t") as client:
+            connection = await server.next()
+            handle = await opened(client, connection, 10)
+            recorder = record_events(handle)
+            writing = asyncio.create_task(handle.mutate(lambda data: {"seen": data["at"]}))
+            await connection.receive()
+            await connection.refuse(54103, 412, document=document(11))
+            await connection.receive()
+            await connection.ok(document={"sid": SID, "revision": "12"})
+            await writing
+            writing = asyncio.create_task(handle.mutate(lambda data: {"seen": data["at"]}))
+            request = await connection.receive()
+            assert (request["do"], request["turn"]) == ("get", True)
+            await connection.ok(document=document(5), turn=True)
+            request = await connection.receive()
+            assert (request["if_match"], request["data"]) == ("5", {"seen": 5})
+            await connection.ok(document={"sid": SID, "revision": "6"})
+            assert await writing == {"seen": 5}
+            assert (handle.data, handle.revision) == ({"seen": 5}, "6")
+            assert (await recorder.next()).revision == "5"
+
     async def test_so_does_a_conditional_write_of_the_application(self) -> None:
         async with peer() as server, connect(server.url, token="t") as client:
             connection = await server.next()

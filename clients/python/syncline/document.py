@@ -337,13 +337,10 @@ class Document(DocumentCallbacks[T], Shown, Generic[T]):
                     verb, take, document=self.sid, op=make_op(), **members
                 )
             except RevisionMismatch as refusal:
-                # The refusal carries the newest state. It is older than `before` only if the
-                # server's data set went back; otherwise adopt it if it is newer than `current`.
                 newest = refusal.document
                 if newest is not None:
                     refusal.document = self._model.snapshot(newest)
-                    if not self._subscription.go_back(newest, before):
-                        self._subscription.adopt(newest)
+                    self._subscription.take_newest(newest, before)
                 raise
         return self._model.decode((written or await self._read()).json, applied=True)
 
@@ -365,12 +362,13 @@ class Document(DocumentCallbacks[T], Shown, Generic[T]):
         `turn`: True for once no other writer can be first; False to let another one be.
         """
         members: JsonObject = {} if turn is None else {"turn": turn}
+        before = self._subscription.current
 
         def take(ok: JsonObject) -> Snapshot:
             if turn is not None:
                 self._subscription.contention.record(ok.get("turn") is True)
             snapshot = Snapshot.parse(ok["document"], self._subscription.current)
-            self._subscription.adopt(snapshot)
+            self._subscription.take_newest(snapshot, before)
             return snapshot
 
         return await self._objects.request("get", take, document=self.sid, **members)

@@ -104,6 +104,15 @@ class Subscription:
             self._emit(Updated(snapshot, previous, is_local=False))
         return True
 
+    def take_newest(self, snapshot: Snapshot, before: Snapshot) -> None:
+        """Process the newest state, as a reply or a refusal has brought it.
+
+        It is older than `before` (as in `go_back`) only if the server's data set went back; else it
+        is adopted if it is newer than `current`.
+        """
+        if not self.go_back(snapshot, before):
+            self.adopt(snapshot)
+
     def reconnected(self) -> None:
         """Prepare for a new connection."""
         self._order.reconnected()

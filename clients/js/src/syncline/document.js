@@ -200,10 +200,8 @@ export class SyncDocument extends Handle {
       );
       return /** @type {T} */ ((written ?? (await this.#read())).data);
     } catch (error) {
-      // The refusal carries the newest state. It is older than `before` only if the server's data
-      // set went back; otherwise adopt it if it is newer than `current`.
       const newest = error instanceof SynclineError ? error.document : null;
-      if (newest && !this.subscription.goBack(newest, before)) this.subscription.adopt(newest);
+      if (newest) this.subscription.takeNewest(newest, before);
       throw error;
     }
   }
@@ -227,11 +225,12 @@ export class SyncDocument extends Handle {
    */
   #read(turn) {
     const members = turn === undefined ? {} : { turn };
+    const before = this.subscription.current;
     /** @param {JsonObject} ok */
     const receive = (ok) => {
       if (turn !== undefined) this.subscription.contention.record(ok.turn === true);
       const snapshot = Snapshot.parse(ok.document, this.subscription.current);
-      this.subscription.adopt(snapshot);
+      this.subscription.takeNewest(snapshot, before);
       return snapshot;
     };
     return this.objects.request("get", { document: this.sid, ...members }, receive);

@@ -152,6 +152,19 @@ export class Subscription {
     return true;
   }
 
+  /**
+   * Process the newest state, as a reply or a refusal has brought it.
+   *
+   * It is older than `before` only if the server's data set went back; else it is adopted if it is
+   * newer than `current`.
+   *
+   * @param {Snapshot} snapshot
+   * @param {Snapshot} before as in `goBack`
+   */
+  takeNewest(snapshot, before) {
+    if (!this.goBack(snapshot, before)) this.adopt(snapshot);
+  }
+
   /** Record that this client removed the document. */
   wroteRemoval() {
     this.#isRemovedHere = true;
