@@ -13,7 +13,6 @@ from typing import Any
 
 from .bench import Bench
 from .outcome import Outcome, Spread
-from .plots import draw
 from .redis import redis_version
 
 __all__ = ["circumstances", "save"]
@@ -25,6 +24,9 @@ def save(directory: Path, name: str, outcomes: Sequence[Outcome], about: Mapping
     body = {**about, "outcomes": [_body(outcome) for outcome in outcomes]}
     text = json.dumps(body, indent=1, ensure_ascii=False)
     (directory / f"{name}.json").write_text(f"{text}\n")
+    # Here, because only a run of the bench needs the library that draws.
+    from .plots import draw
+
     draw(directory / f"{name}.png", outcomes)
 
 

@@ -17,7 +17,7 @@ from support.snippets import select
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-FILES = {snippet.file: snippet.code for snippet in select("file")}
+FILES = {each.file: each.code for each in select("file") if each.page == "tutorial.md"}
 
 
 @pytest.fixture

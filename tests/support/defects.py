@@ -79,14 +79,14 @@ REPLAY_MISSES_A_CHANGE = Defect(
     "replay.lua", [("if is_sent then", "if is_sent and at % 2 == 1 then")]
 )
 
-_WRITE = "self._cork.write_to_all(list(outlets.values()), frame)"
+_WRITE = "self._cork.write_to_all(outlets, frame)"
 
 EVENT_DROPPED_FOR_ONE = Defect(
     "hub.py",
     [
         (
             _WRITE,
-            "last = list(outlets.values())[: -1 if event.revision % 4 == 0 else None]\n"
+            "last = dict(list(outlets.items())[: -1 if event.revision % 4 == 0 else None])\n"
             "            self._cork.write_to_all(last, frame)",
         )
     ],

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import socket as sockets
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -39,6 +39,7 @@ class NativeSocket:
         self._ids = itertools.count(1)
         self._events: deque[Message] = deque()
         self._replies: dict[int, Message] = {}
+        self._reading = asyncio.Lock()
 
     async def send(self, do: str, **members: Any) -> int:
         """Send a request, and return its id."""
@@ -54,14 +55,12 @@ class NativeSocket:
 
     async def reply(self, request_id: int) -> Message:
         """The reply with this id; events that arrive before it are kept for `event`."""
-        while request_id not in self._replies:
-            await self._sort(await self.receive())
+        await self._read_until(lambda: request_id in self._replies)
         return self._replies.pop(request_id)
 
     async def event(self) -> Message:
         """The next event or notice."""
-        while not self._events:
-            await self._sort(await self.receive())
+        await self._read_until(lambda: self._events)
         return self._events.popleft()
 
     async def updates(self, revision: str) -> list[str]:
@@ -116,6 +115,13 @@ class NativeSocket:
     def unread(self) -> list[Message]:
         """Events and notices that were received but not yet returned by `event`."""
         return list(self._events)
+
+    async def _read_until(self, has_come: Callable[[], object]) -> None:
+        """Read until it has come. Several tasks may wait: one reads at a time, for all."""
+        while not has_come():
+            async with self._reading:
+                if not has_come():
+                    await self._sort(await self.receive())
 
     async def _sort(self, message: Message) -> None:
         if "id" in message:

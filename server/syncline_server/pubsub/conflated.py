@@ -11,7 +11,7 @@ from syncline_protocol.objects import Event
 if TYPE_CHECKING:
     from .topic import Conflating, Subscriber
 
-__all__ = ["LONGEST", "Conflated"]
+__all__ = ["Conflated"]
 
 SHORTEST, LONGEST = 0.05, 0.25
 """Seconds from one event to the next, at least and at most."""
