@@ -100,7 +100,7 @@ EVENTS_OUT_OF_ORDER = Defect(
         (
             _WRITE,
             "waiting = DELAYED.setdefault(id(form), [])\n"
-            "            waiting.append((list(outlets.values()), frame))\n"
+            "            waiting.append((dict(outlets), frame))\n"
             "            for each in waiting[::-1] if len(waiting) > 1 else ():\n"
             "                self._cork.write_to_all(*each)\n"
             "            del waiting[len(waiting) % 2 :]",
