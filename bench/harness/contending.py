@@ -14,6 +14,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from threading import Timer
 
 from .target import Command
 
@@ -23,6 +24,9 @@ PROCESSES = 4
 """Processes of clients, so that the server is what is measured, not one process of clients."""
 
 Figures = dict[str, float]
+
+CONTENTION_LIMIT = 120
+"""Seconds after which programs that still contend are killed, and so have failed."""
 
 
 @contextmanager
@@ -52,7 +56,12 @@ def connected_contenders(
                 assert each.stdin is not None
                 each.stdin.write("go\n")
                 each.stdin.flush()
-            return _sum([json.loads(_read(each, "{")) for each in running])
+            late = Timer(CONTENTION_LIMIT, _kill_all, [running])
+            late.start()
+            try:
+                return _sum([json.loads(_read(each, "{")) for each in running])
+            finally:
+                late.cancel()
 
         yield contend
 
@@ -68,13 +77,19 @@ def _start(command: Command, stack: ExitStack) -> subprocess.Popen[str]:
     return process
 
 
+def _kill_all(processes: Iterable[subprocess.Popen[str]]) -> None:
+    for each in processes:
+        each.kill()
+
+
 def _read(process: subprocess.Popen[str], beginning: str) -> str:
     """Read lines up to the first with this beginning, and return that."""
     assert process.stdout is not None and process.stderr is not None
     for line in process.stdout:
         if line.startswith(beginning):
             return line
-    raise RuntimeError(process.stderr.read().strip().rpartition("\n")[2])
+    error = process.stderr.read().strip().rpartition("\n")[2]
+    raise RuntimeError(error or f"no end within {CONTENTION_LIMIT} s")
 
 
 def _sum(figures: Iterable[Figures]) -> Figures:
