@@ -15,9 +15,11 @@ __all__ = ["EXIT_STATUSES", "Command", "Formatter", "Group", "set_formatter"]
 EXIT_STATUSES = """\b
 Exit status:
   0    done
-  1    the server refused the request: a line on stderr shows code and HTTP status;
-       without such a line, the reader of the output ended, or the answer to a question was no
-  2    wrong usage, no credentials, or a question without a terminal and without --yes
+  1    the server refused the request: a line on stderr shows code and status;
+       without such a line, the reader of the output ended, or the answer to a
+       question was no
+  2    wrong usage, no credentials, or a question that nobody can answer: no
+       terminal, and no --yes
   3    no connection, or no answer in time
   130  interrupted by Ctrl-C
 """
