@@ -61,7 +61,7 @@ class Process:
 
     def waited(self) -> float:
         """Seconds so far in which its threads could run, and waited for a processor."""
-        return sum(_waited(each) for each in self._tree())
+        return sum(_scheduled(each)[1] for each in self._tree())
 
     def memory(self) -> int:
         """Memory of the processes in bytes (proportional set size)."""
@@ -137,29 +137,26 @@ def _children(process: int) -> list[int]:
 
 def _cpu(process: int) -> float:
     """CPU seconds: exact for threads that run, in clock ticks for ended children."""
-    exact = 0
-    for path in Path(f"/proc/{process}/task").glob("*/schedstat"):
-        try:
-            exact += int(path.read_text().split()[0])
-        except OSError:
-            pass  # the thread has ended
     try:
         text = Path(f"/proc/{process}/stat").read_text()
     except OSError:
         return 0.0
     # Count the fields after the process name, which may contain spaces.
     fields = text.rpartition(")")[2].split()
-    return exact / 1e9 + sum(map(int, fields[13:15])) / TICK
+    return _scheduled(process)[0] + sum(map(int, fields[13:15])) / TICK
 
 
-def _waited(process: int) -> float:
-    waited = 0
+def _scheduled(process: int) -> tuple[float, float]:
+    """Seconds that the running threads have used a processor, and have waited for one."""
+    used = waited = 0
     for path in Path(f"/proc/{process}/task").glob("*/schedstat"):
         try:
-            waited += int(path.read_text().split()[1])
+            now_used, now_waited, _ = map(int, path.read_text().split())
         except OSError:
-            pass  # the thread has ended
-    return waited / 1e9
+            continue  # the thread has ended
+        used += now_used
+        waited += now_waited
+    return used / 1e9, waited / 1e9
 
 
 def _pss(process: int) -> int:

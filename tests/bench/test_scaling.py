@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from bench.harness.fit import line
@@ -12,28 +12,7 @@ from bench.scaling.herd import rolling_restart, zone_failure
 from bench.scaling.model import Coefficients, Traffic, cost_of, processes_reached
 from bench.scaling.plan import Machines, Unreachable, plan
 
-NOTHING = Coefficients(
-    arrival=0,
-    opening=0,
-    connection=0,
-    commit=0,
-    event=0,
-    delivery=0,
-    process=0,
-    process_shard=0,
-    redis_arrival=0,
-    redis_opening=0,
-    redis_commit=0,
-    redis_event=0,
-    redis_shard=0,
-    redis_process=0,
-    redis_process_shard=0,
-    connection_bytes=0,
-    opening_bytes=0,
-    process_bytes=0,
-    object_bytes=0,
-    kernel_bytes=0,
-)
+NOTHING = Coefficients(**{each.name: 0 for each in fields(Coefficients)})
 USUAL = Coefficients(
     arrival=600,
     opening=100,

@@ -35,7 +35,7 @@ class Delivery:
     process has the lease.
 
     Attributes:
-        holds_until: loop time until which no other process can have the lease.
+        lease_ends_at: loop time until which no other process can have the lease.
     """
 
     def __init__(self, service_sid: str, context: DeliveryContext, lease_ends_at: float) -> None:
@@ -69,7 +69,7 @@ class Delivery:
         """Try until the receiver accepts the event or it is parked, then remove it from the queue.
 
         Raises:
-            Leaving: this process leaves; the event stays in the queue for another one.
+            Stopping: this process leaves; the event stays in the queue for another one.
         """
         backoff, attempts = Backoff(FIRST_PAUSE, PAUSE_LIMIT), 0
         while True:
@@ -117,7 +117,7 @@ class Delivery:
         An attempt that outlived the lease could run beside one of another process.
 
         Raises:
-            Leaving: this process leaves.
+            Stopping: this process leaves.
         """
         while True:
             if self._stopping:
