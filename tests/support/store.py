@@ -48,6 +48,7 @@ __all__ = [
     "Publications",
     "Service",
     "Store",
+    "StoreRelay",
     "aged",
     "elapsing",
     "eventually",
@@ -102,18 +103,28 @@ class Store:
             await connection.execute("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
 
 
-class Line(Relay):
-    """A proxy to a store that can lose the next commit or its reply.
+class StoreRelay(Relay):
+    """A proxy to a store.
 
     Attributes:
         engine: an engine that connects through this proxy.
-        lose: "commit" cuts the connection before the next commit reaches Redis; "answer" cuts it
-            after Redis has executed the commit, before the reply. Then `lose` is None again.
     """
 
     def __init__(self, path: Path, store: Store) -> None:
         super().__init__(Path(store.url.removeprefix("unix://")), path)
         self.engine = ExternalRedis(Address(path=str(path)))
+
+
+class Line(StoreRelay):
+    """A proxy to a store that can lose the next commit or its reply.
+
+    Attributes:
+        lose: "commit" cuts the connection before the next commit reaches Redis; "answer" cuts it
+            after Redis has executed the commit, before the reply. Then `lose` is None again.
+    """
+
+    def __init__(self, path: Path, store: Store) -> None:
+        super().__init__(path, store)
         self.lose: str | None = None
 
     async def on_request(self, data: bytes) -> bytes | None:

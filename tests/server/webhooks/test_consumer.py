@@ -7,15 +7,12 @@ from pathlib import Path
 
 from support.limits import WAIT_LIMIT
 from support.receiver import Receiver, in_order
-from support.relay import Relay
 from support.rig import Rig
-from support.store import Store
-from syncline_server.storage.redis.address import Address
+from support.store import Store, StoreRelay
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.redis.engine import ExternalRedis
 
 
-class Loss(Relay):
+class Loss(StoreRelay):
     """A proxy to a store that cuts the connection instead of the next reply that contains `mark`.
 
     Attributes:
@@ -23,8 +20,7 @@ class Loss(Relay):
     """
 
     def __init__(self, path: Path, store: Store) -> None:
-        super().__init__(Path(store.url.removeprefix("unix://")), path)
-        self.engine = ExternalRedis(Address(path=str(path)))
+        super().__init__(path, store)
         self.mark: bytes | None = None
         self.lost = asyncio.Event()
 
