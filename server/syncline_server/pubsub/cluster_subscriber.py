@@ -14,7 +14,7 @@ from syncline_server.storage.redis.connection import Connection, connect, descri
 from syncline_server.storage.redis.inspection import is_denial
 
 from .pattern_subscriber import no_right, unavailable
-from .published import OnPublished, Selection
+from .published import ALL_EVENTS, OnPublished, Selection
 
 __all__ = ["ClusterSubscriber"]
 
@@ -51,7 +51,7 @@ class _ShardTail:
                 await self._connection.execute(redis.engine.subscribe, self.channel)
                 # Scripts publish to the channel while somebody subscribes to a pattern. This one
                 # is that of the documented rights; nothing is published on such channels.
-                await self._connection.execute("PSUBSCRIBE", redis.prefixed("{IS*"))
+                await self._connection.execute("PSUBSCRIBE", redis.prefixed(ALL_EVENTS))
         except BaseException:
             self.close()
             raise

@@ -9,7 +9,7 @@ from syncline_server.storage.errors import ReplyError, StorageError
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection, connect
 
-from .published import OnPublished, Selection
+from .published import ALL_EVENTS, OnPublished, Selection
 
 __all__ = ["PatternSubscriber", "no_right", "unavailable"]
 
@@ -43,7 +43,7 @@ class PatternSubscriber:
             except ReplyError:
                 # A Redis user may only name the very pattern that was given to it: that of all
                 # events, as docs/operations.md has it. `_on_push` chooses among them.
-                await self._connection.execute("PSUBSCRIBE", self._redis.prefixed("{IS*"))
+                await self._connection.execute("PSUBSCRIBE", self._redis.prefixed(ALL_EVENTS))
             self.has_answered = True
         except ReplyError as error:
             self.close()

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 
 from syncline_server.storage.redis.client import Redis
 
-__all__ = ["OnPublished", "Published", "Selection"]
+__all__ = ["ALL_EVENTS", "OnPublished", "Published", "Selection"]
 
 SID_LENGTH = 34
+
+ALL_EVENTS = "{IS*"
+"""The pattern of the channels of all objects, which the documented rights name
+(docs/operations.md)."""
 
 _CREATED = b":created"
 """Ends the channel of creations (create.lua)."""
