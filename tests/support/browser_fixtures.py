@@ -45,4 +45,4 @@ async def browsing(chromium: Browser) -> AsyncIterator[Browsing]:
     browsing = Browsing(context)
     yield browsing
     await context.close()
-    assert browsing.errors == []
+    assert browsing.errors == [], browsing.errors  # pytest shows no values of a helper module
