@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -21,7 +22,15 @@ from syncline_server.observability.metrics import Limit, Meters
 from syncline_server.realtime.admission import Admission
 
 from .route import WebSocketRoute
-from .usual_handshake import DEFLATE, UsualRequest, acceptance, negotiate, rejection
+from .usual_handshake import (
+    DEFLATE,
+    HEADS_KNOWN,
+    UsualHead,
+    UsualRequest,
+    acceptance,
+    negotiate,
+    rejection,
+)
 
 __all__ = ["Accepted", "Handshake"]
 
@@ -48,6 +57,25 @@ class Accepted(NamedTuple):
     deflates: bool
 
 
+class _Terms(NamedTuple):
+    """What the head of a request asks for, and offers.
+
+    Attributes:
+        host: `Host`; empty without one.
+        subprotocol: the one to name in the response; None to name none.
+        extensions: the answer to the offer of extensions; empty to use none.
+        forwards: whether a proxy says that it has forwarded the request.
+    """
+
+    route: WebSocketRoute
+    path: str
+    host: str
+    origins: list[str]
+    subprotocol: str | None
+    extensions: bytes
+    forwards: bool
+
+
 class Handshake:
     """Answers the handshakes of a process."""
 
@@ -64,7 +92,11 @@ class Handshake:
         self._meters = meters
         self._deflates = settings.deflate
         self._proxies = Proxies(settings.proxies)
+        self._trusts_proxies = bool(settings.proxies)
         self._origins = Origins(settings.socket_origins, settings.public_url)
+        # Nothing of it depends on more than the head and the settings. Whether a client is admitted
+        # does, and is asked for each.
+        self._terms = lru_cache(HEADS_KNOWN)(self._read_terms)
 
     def settle(self, request: UsualRequest, peer: str) -> Accepted | bytes | None:
         """Accept a request at once, or refuse it for want of room; None if `answer` must decide.
@@ -72,29 +104,45 @@ class Handshake:
         `peer`: as for `answer`. Bytes are the response that refuses: very many clients may come at
         once, and a refusal must cost little.
         """
-        path = request.url.decode("latin-1").partition("?")[0]
-        route = self._routes.get(path)
-        if route is None:
+        terms = self._terms(request.head)
+        if terms is None:
             return None
-        host, peer = self._addresses(request.values, peer)
-        offered = _tokens(request.values("Sec-WebSocket-Protocol"))
-        offer = request.headers.get(b"sec-websocket-extensions") if self._deflates else None
-        extensions = b"" if offer is None else negotiate(offer)
-        origins = request.values("Origin")
-        if (
-            extensions is None
-            or not self._origins.admit(origins, host)
-            or (route.subprotocol is not None and offered and route.subprotocol not in offered)
-        ):
+        host = terms.host
+        if self._trusts_proxies or terms.forwards:
+            host, peer = self._addresses(request.head.values, peer)
+        if not self._origins.admit(terms.origins, host):
             return None
+        route = terms.route
         refusal = self._admit(route)
         if refusal is not None:
             status = HTTPStatus(refusal.code.status)
-            self._record(status, path, peer, origins)
+            self._record(status, terms.path, peer, terms.origins)
             return rejection(status, refusal.message, {"Retry-After": RETRY_AFTER, **_SAFE})
-        subprotocol = route.subprotocol if route.subprotocol in offered else None
-        response = acceptance(request, subprotocol, extensions)
-        return Accepted(response, route, peer, bool(extensions))
+        response = acceptance(request, terms.subprotocol, terms.extensions)
+        return Accepted(response, route, peer, bool(terms.extensions))
+
+    def _read_terms(self, head: UsualHead) -> _Terms | None:
+        """What a head asks for; None if `answer` must decide."""
+        path = head.url.decode("latin-1").partition("?")[0]
+        route = self._routes.get(path)
+        offered = _tokens(head.values("Sec-WebSocket-Protocol"))
+        offer = head.headers.get(b"sec-websocket-extensions") if self._deflates else None
+        extensions = b"" if offer is None else negotiate(offer)
+        if (
+            route is None
+            or extensions is None
+            or (route.subprotocol is not None and offered and route.subprotocol not in offered)
+        ):
+            return None
+        return _Terms(
+            route=route,
+            path=path,
+            host=_only(head.values("Host")),
+            origins=head.values("Origin"),
+            subprotocol=route.subprotocol if route.subprotocol in offered else None,
+            extensions=extensions,
+            forwards=any(map(head.values, HEADERS)),
+        )
 
     def answer(self, request: Request, peer: str) -> tuple[Response, WebSocketRoute | None, str]:
         """Check a request, and accept or refuse it.
@@ -171,13 +219,18 @@ class Handshake:
         else:
             peer = forwarded.client or peer
             host = [forwarded.host] if forwarded.host else host
-        return (host[0] if len(host) == 1 else ""), peer
+        return _only(host), peer
 
 
 def _has_body(request: Request) -> bool:
     """True if the request has a body: this server would read it as frames, a proxy as a body."""
     lengths = set(request.headers.get_all("Content-Length"))
     return "Transfer-Encoding" in request.headers or not lengths <= {"0"}
+
+
+def _only(values: list[str]) -> str:
+    """The value of a header that must occur once; empty if it does not."""
+    return values[0] if len(values) == 1 else ""
 
 
 def _tokens(headers: list[str]) -> list[str]:

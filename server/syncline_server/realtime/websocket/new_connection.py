@@ -155,7 +155,7 @@ class NewConnection(asyncio.Protocol):
         request = None
         if len(data) <= start.head_limit and b"pgrade" in data:
             request = read_request(data)
-        if request is None or len(request.url) > start.url_limit:
+        if request is None or len(request.head.url) > start.url_limit:
             return self._leave_to_http()
         settled = start.handshake.settle(request, address_of(transport))
         if settled is None:

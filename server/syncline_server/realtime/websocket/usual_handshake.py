@@ -22,7 +22,16 @@ from websockets.exceptions import InvalidHandshake
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.server import ServerProtocol
 
-__all__ = ["DEFLATE", "UsualRequest", "acceptance", "negotiate", "read_request", "rejection"]
+__all__ = [
+    "DEFLATE",
+    "HEADS_KNOWN",
+    "UsualHead",
+    "UsualRequest",
+    "acceptance",
+    "negotiate",
+    "read_request",
+    "rejection",
+]
 
 DEFLATE = ServerPerMessageDeflateFactory(
     server_no_context_takeover=True, client_no_context_takeover=True
@@ -34,27 +43,46 @@ OFFERS_KNOWN = 64
 OFFER_LENGTH = 256
 """Bytes in an offer whose answer is remembered, at most."""
 
+HEADS_KNOWN = 64
+"""Heads of requests that are remembered, at most: those of one client program differ only in their
+key, unless they have cookies or pass a proxy."""
+
+HEAD_LENGTH = 2048
+"""Bytes in a head that is remembered, at most."""
+
 _END = b"\r\n\r\n"
 _CONNECTION = {b"upgrade", b"keep-alive, upgrade", b"upgrade, keep-alive"}
 _OF_BODIES = {b"content-length", b"transfer-encoding"}
+_KEY_NAME = b"\r\nSec-WebSocket-Key: "
 _KEY_SIZE = 24
+_SAMPLE_KEY = b"A" * (_KEY_SIZE - 2) + b"=="
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
-class UsualRequest(NamedTuple):
-    """A request to open a WebSocket, with everything that RFC 6455 requires.
+class UsualHead:
+    """The head of a request to open a WebSocket, with everything that RFC 6455 requires.
 
     Attributes:
-        headers: by their names, in lower case; each occurs once.
+        headers: by their names, in lower case; each occurs once. The key is not the request's.
     """
 
-    url: bytes
-    headers: Mapping[bytes, bytes]
+    __slots__ = ("headers", "url")
+
+    def __init__(self, url: bytes, headers: Mapping[bytes, bytes]) -> None:
+        self.url = url
+        self.headers = headers
 
     def values(self, name: str) -> list[str]:
         """The values of a header, as `Headers.get_all` returns them."""
         value = self.headers.get(name.lower().encode())
         return [] if value is None else [value.decode("latin-1")]
+
+
+class UsualRequest(NamedTuple):
+    """A request to open a WebSocket: its head, and its key, which is that of no other request."""
+
+    head: UsualHead
+    key: bytes
 
 
 class _Head:
@@ -75,6 +103,19 @@ class _Head:
 
 def read_request(data: bytes) -> UsualRequest | None:
     """The request in the first bytes of a connection; None unless they are exactly one of these."""
+    start = data.find(_KEY_NAME) + len(_KEY_NAME)
+    end = start + _KEY_SIZE
+    key = data[start:end]
+    if start < len(_KEY_NAME) or not _is_key(key):
+        head = _read_head(data)
+        return None if head is None else UsualRequest(head, head.headers[b"sec-websocket-key"])
+    # A key of this form is one like any other to the parser and to all checks.
+    sample = data[:start] + _SAMPLE_KEY + data[end:]
+    head = _known_head(sample) if len(sample) <= HEAD_LENGTH else _read_head(sample)
+    return None if head is None else UsualRequest(head, key)
+
+
+def _read_head(data: bytes) -> UsualHead | None:
     if not data.startswith(b"GET ") or data.find(_END) != len(data) - len(_END):
         return None
     head = _Head()
@@ -98,7 +139,10 @@ def read_request(data: bytes) -> UsualRequest | None:
         or not headers.keys().isdisjoint(_OF_BODIES)
     ):
         return None
-    return UsualRequest(head.url, headers)
+    return UsualHead(head.url, headers)
+
+
+_known_head = lru_cache(HEADS_KNOWN)(_read_head)
 
 
 def _is_key(value: bytes) -> bool:
@@ -127,7 +171,7 @@ def negotiate(offer: bytes) -> bytes | None:
 
 def acceptance(request: UsualRequest, subprotocol: str | None, extensions: bytes) -> bytes:
     """The response that accepts a request. `extensions`: the answer to its offer."""
-    digest = hashlib.sha1(request.headers[b"sec-websocket-key"] + _GUID).digest()
+    digest = hashlib.sha1(request.key + _GUID).digest()
     accept = binascii.b2a_base64(digest, newline=False)
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nDate: "

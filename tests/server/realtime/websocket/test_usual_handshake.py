@@ -98,7 +98,7 @@ def test_accepts_as_the_library_does(name: str) -> None:
     assert request is not None
     status, headers = library_answer(data)
     assert status == 101
-    extensions = negotiate(request.headers.get(b"sec-websocket-extensions", b"")) or b""
+    extensions = negotiate(request.head.headers.get(b"sec-websocket-extensions", b"")) or b""
     line, *lines = acceptance(request, None, extensions).removesuffix(b"\r\n\r\n").split(b"\r\n")
     assert line == b"HTTP/1.1 101 Switching Protocols"
     made = dict(each.decode().split(": ", 1) for each in lines)
@@ -109,6 +109,38 @@ def test_accepts_as_the_library_does(name: str) -> None:
 @pytest.mark.parametrize("name", OTHERS)
 def test_leaves_the_rest_to_http(name: str) -> None:
     assert read_request(OTHERS[name]) is None
+
+
+def test_each_request_of_a_known_head_is_answered_by_its_own_key() -> None:
+    keys = [KEY, "AAAAAAAAAAAAAAAAAAAAAA==", "/+/+/+/+/+/+/+/+/+/+/w=="]
+    requests = [read_request(head(Sec_WebSocket_Key=key)) for key in keys]
+    found = [request for request in requests if request is not None]
+    assert [each.key.decode() for each in found] == keys
+    assert len({id(each.head) for each in found}) == 1  # parsed once
+    for key, request in zip(keys, found, strict=True):
+        accept = library_answer(head(Sec_WebSocket_Key=key))[1]["Sec-WebSocket-Accept"]
+        assert f"Sec-WebSocket-Accept: {accept}\r\n".encode() in acceptance(request, None, b"")
+
+
+@pytest.mark.parametrize("name", [name for name in OTHERS if "key" in name or "twice" in name])
+def test_a_known_head_lets_no_wrong_request_pass(name: str) -> None:
+    assert read_request(head()) is not None
+    assert read_request(OTHERS[name]) is None
+
+
+def test_a_key_counts_once() -> None:
+    again = f"Sec-WebSocket-Key: {KEY}"
+    assert read_request(head()) is not None
+    assert read_request(head("GET /v1/ws HTTP/1.1", again)) is None
+    assert read_request(head("GET /v1/ws HTTP/1.1", again.lower())) is None
+
+
+def test_a_long_head_is_not_remembered() -> None:
+    data = head(X="x" * 3000)
+    first, second = read_request(data), read_request(data)
+    assert first is not None and second is not None
+    assert first.head is not second.head
+    assert first.head.values("X") == ["x" * 3000]
 
 
 def test_names_the_subprotocol_and_the_extension() -> None:
