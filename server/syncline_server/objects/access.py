@@ -145,6 +145,15 @@ class Access:
         return self.identity if service is not None and service.acl_enabled else None
 
     @property
+    def checks_permissions(self) -> bool | None:
+        """True if scripts must check the caller's rights; None if it must wait to find that out,
+        or the service is deleted."""
+        if not self.limited:
+            return False
+        service = self._services.find_at_once(self.service_sid)
+        return None if service is None else service.acl_enabled
+
+    @property
     def is_scoped(self) -> bool:
         """True if grants limit the caller."""
         return self._scope is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from syncline_protocol import fields
@@ -12,7 +12,7 @@ from syncline_protocol.sids import is_sid
 from syncline_server.pubsub.topic import Topic
 from syncline_server.storage.author import Author
 from syncline_server.storage.keys import ObjectAddress
-from syncline_server.storage.objects import NewObject, ObjectsOf
+from syncline_server.storage.objects import NewObject, ObjectsOf, reading
 from syncline_server.storage.paging import Page
 from syncline_server.storage.results import Written, absent, forbidden, name_taken, sid_forbidden
 from syncline_server.storage.rights import Right
@@ -26,10 +26,18 @@ if TYPE_CHECKING:
     from .registry import Handler
     from .replays import Replays
 
-__all__ = ["HeaderSource", "Headers", "expiry_event"]
+__all__ = ["Found", "HeaderSource", "Headers", "expiry_event"]
+
+SEEN_LIMIT = 1000
+"""Names that are remembered of each type, at most."""
 
 StateT = TypeVar("StateT", bound=Header)
 """What the store shows of an object: a `Header`, or a subclass for a type with data in it."""
+
+
+Found = Callable[[tuple[StateT, bool] | Exception | None], None]
+"""Receives what `open` returns or raises; None if `open` must be called, because the call of
+another caller failed. Must not block."""
 
 
 class HeaderSource(Generic[StateT]):
@@ -101,6 +109,8 @@ class Headers(Generic[StateT]):
         self._objects: ObjectsOf[StateT] = backend.objects
         self._chosen_sids = backend.chosen_sids
         self._listing = backend.listing
+        # Names under which objects were found lately, the oldest first.
+        self._seen: dict[Hashable, None] = {}
 
     async def get(self, access: Access, address: str) -> StateT:
         """The newest state; requires the right to read."""
@@ -143,6 +153,45 @@ class Headers(Generic[StateT]):
             return written.state, True
         return await self._find_or_create(access, command)
 
+    def open_jointly(self, access: Access, command: Open, done: Found[StateT]) -> bool:
+        """As `open`, with others that open the object in this turn of the event loop.
+
+        Returns:
+            False if the caller must use `open`; `done` is not called then.
+        """
+        address, checks = command.address, access.checks_permissions
+        # Grants depend on the object's name, which must be read if the address is a SID.
+        if checks is None or access.is_scoped or address is None or command.op is not None:
+            return False
+        needs = Right.READ if checks and self.type.has_permissions else None
+        if command.mode is Mode.OPEN_EXISTING or is_sid(address):
+            at = self._at(access, address)
+            key, read = reading(at, access.identity, needs), self._objects.read
+
+            def receive(outcome: tuple[StateT | None, bool] | Exception | None) -> None:
+                if not isinstance(outcome, tuple):
+                    return done(outcome)
+                state = outcome[0]
+                done(absent(self.type, address) if state is None else (state, False))
+
+            self._objects.shared.ask(key, lambda: read(at, access.identity, needs), receive)
+            return True
+        if command.mode is Mode.CREATE_NEW or needs is not None:
+            return False
+
+        async def find() -> tuple[StateT, bool]:
+            return await self.open(access, command)
+
+        def pass_on(outcome: tuple[tuple[StateT, bool], bool] | Exception | None) -> None:
+            if not isinstance(outcome, tuple):
+                return done(outcome)
+            (state, created), is_own = outcome
+            done((state, created and is_own))
+
+        key = "joint open", access.service_sid, self.type.name, address
+        self._objects.shared.ask(key, find, pass_on)
+        return True
+
     async def _find_or_create(self, access: Access, command: Open) -> tuple[StateT, bool]:
         """Finding requires the right to read. Creating requires no right, and gives the creator
         all. Grants must allow reading in either case, and writing to create."""
@@ -172,8 +221,19 @@ class Headers(Generic[StateT]):
             return written.state, not written.exists
         # Who asks in the same turn finds what the first of them has found or created.
         key = "open", service_sid, self.type.name, name
+        # A read costs less than a commit, and finds what was there a moment ago.
+        if key in self._seen:
+            state = await self._objects.get(self._at(access, name))
+            if state is not None:
+                return state, False
         written, is_own = await self._objects.shared.first(key, commit)
+        self._note_seen(key)
         return written.state, is_own and not written.exists
+
+    def _note_seen(self, key: Hashable) -> None:
+        if len(self._seen) >= SEEN_LIMIT:
+            del self._seen[next(iter(self._seen))]
+        self._seen[key] = None
 
     async def create(
         self, access: Access, command: Create, client: Client | None = None

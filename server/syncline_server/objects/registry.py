@@ -16,6 +16,7 @@ from syncline_server.pubsub.catch_up import Source
 from .access import Access
 from .contended_writes import Client
 from .documents import Documents
+from .headers import Found
 from .lists import Lists
 from .maps import Maps
 from .replays import Replays
@@ -60,6 +61,10 @@ class Operations(Protocol):
 
     async def open(self, access: Access, command: Open) -> tuple[Header, bool]:
         """Find or create the object to open. Returns it, and True if it was created."""
+
+    def open_jointly(self, access: Access, command: Open, done: Found[Any]) -> bool:
+        """As `open`, with others that open the object in this turn of the event loop; `done` is
+        called later, with the outcome. False if the caller must use `open`."""
 
     async def get(self, access: Access, address: str) -> Header:
         """The newest state, as `open` returns it."""

@@ -85,6 +85,10 @@ class Hub:
         """The time of Redis, in milliseconds since the epoch; events have this time."""
         return self._redis.now_ms()
 
+    def topic(self, sid: str) -> Topic | None:
+        """The open object with this SID; None if it is not open here."""
+        return self._topics.get(sid)
+
     def newest_known(self, sid: str) -> int:
         """The newest revision that a subscriber of an open object may have; 0 if it is not open."""
         topic = self._topics.get(sid)

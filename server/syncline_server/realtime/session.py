@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from itertools import islice
-from types import TracebackType
+from typing import Any
 
 from syncline_protocol.commands import Command, Create, Get, Open, Unsubscribe, Write
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.objects import Event, type_of_sid
+from syncline_protocol.objects import Event, Header, type_of_sid
 from syncline_server.backend import Backend
 from syncline_server.objects.access import Access
 from syncline_server.objects.contended_writes import WriteResult, may_wait, turn_key
@@ -29,9 +29,11 @@ from syncline_server.pubsub.cork import Corked
 from syncline_server.pubsub.topic import Format
 from syncline_server.storage.items import Replay
 
+from .blocking_write import BlockingWrite
 from .command_queue import CommandQueue, CommandQueues
 from .event_sender import EventSender
-from .opening import open_object
+from .joint_open import JointOpen
+from .opening import Found, has_room, open_at_once, open_object
 from .replay import Replayer
 from .reply_records import record_reply
 from .results import Answer, Fetched, Opened, Result, Unsubscribed
@@ -92,7 +94,7 @@ class Session:
         self._client = self if is_lasting else None
         self._queues = CommandQueues()
         # Not a set: there are very many sessions, and an empty dict takes a third of the memory.
-        self._tasks: dict[asyncio.Task[None], None] = {}
+        self._tasks: dict[asyncio.Task[None] | JointOpen, None] = {}
         # The log context of this client, for every task: `submit` may run in another's context.
         self._context = copy_context()
         self.round_trip = 0.0
@@ -116,9 +118,8 @@ class Session:
         queue.commands.append((command, answer))
         self._queues.claim(queue, keys)
         if len(queue.commands) == 1:
-            task = asyncio.create_task(self._work(queue), context=self._context.copy())
-            self._tasks[task] = None
-            task.add_done_callback(self._tasks.pop)
+            if not (isinstance(command, Open) and self._open_jointly(queue, command)):
+                self._spawn(self._work(queue))
         elif len(queue.commands) == 2:
             # The first command may be blocked until its turn. The second must not wait for that:
             # release it now.
@@ -204,16 +205,80 @@ class Session:
         """As in `turns.Client`: send only the newest state until the reply to the write."""
         self._subscriptions.conflate(object_key)
 
-    def writing(self, command: Command) -> _Writing:
+    def writing(self, command: Command) -> BlockingWrite:
         """As in `contended_writes.Client`: block events from the commit on, until the reply."""
-        return _Writing(self._subscriptions, command.key or "")
+        return BlockingWrite(self._subscriptions, command.key or "")
 
-    async def _work(self, queue: CommandQueue) -> None:
-        """Carry out the commands of a queue, one after the other, until it is empty."""
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, context=self._context.copy())
+        self._tasks[task] = None
+        task.add_done_callback(self._tasks.pop)
+
+    def _open_jointly(self, queue: CommandQueue, command: Open) -> bool:
+        """Begin the only command of a queue, if it may be carried out with those of others."""
+        backend, subscriptions = self._backend, self._subscriptions
+        operations = backend.registry.of(command.type)
+        if (
+            backend.traces is not None
+            or operations.replays is not None
+            or not has_room(backend, subscriptions, command.key)
+        ):
+            return False
+        opening = JointOpen(self, queue, command)
+        if not operations.open_jointly(self.access, command, opening.receive):
+            return False
+        subscriptions.opens += 1
+        self._tasks[opening] = None
+        return True
+
+    def receive_found(
+        self, opening: JointOpen, outcome: tuple[Header, bool] | Exception | None
+    ) -> None:
+        """Answer a joint `Open` whose object was found, or go on in a task if that must wait."""
+        self._context.copy().run(self._end_jointly, opening, outcome)
+
+    def _end_jointly(
+        self, opening: JointOpen, outcome: tuple[Header, bool] | Exception | None
+    ) -> None:
+        queue, command, found = opening.queue, opening.command, Found(opening.asked_at)
+        result: Result | Refusal | None = None
+        try:
+            if isinstance(outcome, tuple):
+                found = Found(opening.asked_at, *outcome)
+                result = open_at_once(self._backend, self._subscriptions, command, found)
+            elif outcome is not None:
+                raise outcome
+        except Refusal as refusal:
+            result = refusal
+        except Exception:
+            result = _failure(command)
+        if result is None:
+            del self._tasks[opening]
+            return self._spawn(self._work(queue, found))
+        self._subscriptions.opens -= 1
+        try:
+            self._conclude(queue, result)
+        finally:
+            del self._tasks[opening]
+            self._queues.claim(queue, self._subscriptions.index.keys(command.key))
+            queue.commands.popleft()
+            if queue.commands and not opening.is_cancelled:
+                self._spawn(self._work(queue))
+            else:
+                self._queues.end(queue)
+
+    async def _work(self, queue: CommandQueue, found: Found | None = None) -> None:
+        """Carry out the commands of a queue, one after the other, until it is empty.
+
+        `found`: as in `open_object`, for the first command.
+        """
         try:
             while queue.commands:
                 command, _ = queue.commands[0]
-                await self._carry_out(queue)
+                # 1. Carry out. A write waits for its turn in here; events of its object are blocked
+                #    from the commit on (`writing`): any may be the event of this write.
+                self._conclude(queue, await self._outcome(command, found))
+                found = None
                 # The command may have shown that another key means this object: later commands
                 # with that key join this queue.
                 self._queues.claim(queue, self._subscriptions.index.keys(command.key))
@@ -221,13 +286,10 @@ class Session:
         finally:
             self._queues.end(queue)
 
-    async def _carry_out(self, queue: CommandQueue) -> None:
-        """Carry out the first command of a queue, and answer it."""
+    def _conclude(self, queue: CommandQueue, outcome: Result | Refusal) -> None:
+        """Answer the first command of a queue, which was carried out."""
         command, answer = queue.commands[0]
         subscriptions = self._subscriptions
-        # 1. Carry out. A write waits for its turn in here; events of its object are blocked from
-        #    the commit on (`writing`), because any of them may be the event of this write.
-        outcome = await self._outcome(command)
         if self._logs_commands:
             code = outcome.code if isinstance(outcome, Refusal) else None
             logger.debug("%s", command.verb, extra=_logged(command, code))
@@ -257,25 +319,24 @@ class Session:
         before = self.round_trip or sample
         self.round_trip = before + (sample - before) * SMOOTHING
 
-    async def _outcome(self, command: Command) -> Result | Refusal:
+    async def _outcome(self, command: Command, found: Found | None) -> Result | Refusal:
         traces = self._backend.traces
         try:
             if traces is None:
-                return await self._execute(command)
+                return await self._execute(command, found)
             with traces.command(command.verb, command.address):
-                return await self._execute(command)
+                return await self._execute(command, found)
         except Refusal as refusal:
             return refusal
         except Exception:
-            logger.exception("a command failed", extra=_logged(command))
-            return Refusal(Code.INTERNAL, "The server failed; the outcome is unknown.")
+            return _failure(command)
 
-    async def _execute(self, command: Command) -> Result:
+    async def _execute(self, command: Command, found: Found | None) -> Result:
         """Carry out a command: here if every type has it, else by the handler of its type."""
         operations = self._backend.registry.of(command.type)
         match command:
             case Open():
-                return await open_object(self._backend, self._subscriptions, command)
+                return await open_object(self._backend, self._subscriptions, command, found)
             case Get():
                 if command.turn:
                     return Fetched(
@@ -312,30 +373,10 @@ class Session:
         return await replays.read(self.access, sid, subscription.delivered)
 
 
-class _Writing:
-    """A commit under way: it blocks the events of its object."""
-
-    __slots__ = ("_key", "_subscriptions")
-
-    def __init__(self, subscriptions: Subscriptions, key: str) -> None:
-        self._subscriptions = subscriptions
-        self._key = key
-
-    def __enter__(self) -> None:
-        self._subscriptions.begin_write(self._key)
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._subscriptions.end_write(self._key)
-        if isinstance(exc_value, Refusal) and exc_value.newest is not None:
-            # The write lost against others and has no event, so none of the blocked events is its
-            # own. Deliver them now, because the refusal may be blocked until its turn comes. Any
-            # other refusal is sent at once, and one that leaves the outcome open may have an event.
-            self._subscriptions.deliver_pending()
+def _failure(command: Command) -> Refusal:
+    """The refusal for an exception that is being handled."""
+    logger.exception("a command failed", extra=_logged(command))
+    return Refusal(Code.INTERNAL, "The server failed; the outcome is unknown.")
 
 
 def _logged(command: Command, code: Code | None = None) -> dict[str, object]:

@@ -37,7 +37,7 @@ from .webhooks import WebhookPolicy
 if TYPE_CHECKING:
     from syncline_server.observability.tracing import Traces
 
-__all__ = ["NewObject", "Objects", "ObjectsOf"]
+__all__ = ["NewObject", "Objects", "ObjectsOf", "reading"]
 
 StateT = TypeVar("StateT", bound=Header)
 
@@ -92,15 +92,14 @@ class ObjectsOf(Generic[StateT]):
             needs: rights that the identity `who` must have, else `ACCESS_FORBIDDEN` is raised; None
                 where permissions are not checked.
         """
-        if needs is not None:
-            return await self._read(at, who, needs)
-        key = "read", at.service_sid, at.type.name, at.address
-        state, _ = await self.shared.first(key, lambda: self._read(at))
+        key = reading(at, who, needs)
+        state, _ = await self.shared.first(key, lambda: self.read(at, who, needs))
         return state
 
-    async def _read(
+    async def read(
         self, at: ObjectAddress, who: str = "", needs: Right | None = None
     ) -> StateT | None:
+        """As `get`, by a command of its own."""
         reply = await self._names.read(OBJECT_SCRIPTS[at.type.name].fetch, at, who, needs)
         if reply[0] != b"ok":
             return None
@@ -275,6 +274,13 @@ class ObjectsOf(Generic[StateT]):
 
 Objects = ObjectsOf[Any]
 """The objects of all types: the type of an address decides the class of the state."""
+
+
+def reading(at: ObjectAddress, who: str, needs: Right | None) -> tuple[object, ...]:
+    """The key in `ObjectsOf.shared` of a read, with the arguments of `ObjectsOf.get`."""
+    # Where rights are checked, the reply is for one identity.
+    checked = () if needs is None else (who, needs)
+    return "read", at.service_sid, at.type.name, at.address, *checked
 
 
 def _fingerprint(

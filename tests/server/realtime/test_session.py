@@ -412,9 +412,11 @@ class TestFailures:
         self, client: Client, other: Client, backend: Backend, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         name = unique()
-        await client.open(name)
+        topic = backend.hub.topic((await client.open(name)).sid)
+        assert topic is not None
         for error in (Refusal(Code.UNAVAILABLE, "away"), RuntimeError("a defect")):
             with monkeypatch.context() as patch:
+                topic.live_since = None  # else nothing must be waited for
                 patch.setattr(backend.hub, "make_live", _failing(error))
                 assert isinstance(await client.ask(Open(name)), Refusal)
         await other.caller.set(write(name, 1))
@@ -443,7 +445,9 @@ class TestFailures:
         self, client: Client, other: Client, backend: Backend, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         name = unique()
-        await client.open(name)
+        topic = backend.hub.topic((await client.open(name)).sid)
+        assert topic is not None
+        topic.live_since = None  # else nothing must be waited for
         make_live = backend.hub.make_live
 
         async def remove_meanwhile(topic: Topic) -> None:
