@@ -6,16 +6,19 @@ that is not plainly valid gets PyJWT's slower check, which decides, and says wha
 
 from __future__ import annotations
 
-import base64
 import binascii
+import hashlib
 import hmac
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jwt
 import orjson
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 __all__ = ["ALGORITHMS", "signed_claims", "signing_key"]
 
@@ -28,11 +31,17 @@ HEADERS_KNOWN = 64
 HEADER_LENGTH = 512
 """Characters in a header that is remembered, at most."""
 
+KEYS_KNOWN = 64
+"""Keys whose hashes are kept, at most."""
+
 _HEADER_NAMES = {"alg", "cty", "typ", "kid", "twr"}
 """What a header may have; nothing of it but `alg` and `cty` counts."""
 
 # From URL-safe base64 to the other alphabet, of which two characters are not allowed.
 _ALPHABET = bytes.maketrans(b"-_+/", b"+/!!")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_INNER = bytes(each ^ 0x36 for each in range(256))
+_OUTER = bytes(each ^ 0x5C for each in range(256))
 
 _HMAC = jwt.get_algorithm_by_name("HS256")
 
@@ -71,13 +80,32 @@ def signed_claims(
     key = key_of(issuer) if type(issuer) is str else None
     if key is None or type(expires) is not int or type(begins) is not int:
         return None
-    made = base64.urlsafe_b64encode(hmac.digest(key, signed.encode(), digest)).rstrip(b"=")
+    made = binascii.b2a_base64(_hmac(key, signed.encode(), digest), newline=False)
+    made = made.translate(_URL_SAFE).rstrip(b"=")
     if not hmac.compare_digest(made, signature.encode()):
         return None
     now = time.time()
     is_timely = begins <= now + leeway and expires > now - leeway
     is_regular = type(claims.get("sub")) is str and type(claims.get("jti", "")) is str
     return claims if is_timely and is_regular else None
+
+
+def _hmac(key: bytes, message: bytes, digest: str) -> bytes:
+    """As `hmac.digest`, which begins each time with the key."""
+    inner, outer = (begun.copy() for begun in _begun(key, digest))
+    inner.update(message)
+    outer.update(inner.digest())
+    return outer.digest()
+
+
+@lru_cache(KEYS_KNOWN)
+def _begun(key: bytes, digest: str) -> tuple[_Hash, _Hash]:
+    """The inner and the outer hash of an HMAC (RFC 2104), after the key."""
+    size = hashlib.new(digest).block_size
+    block = (key if len(key) <= size else hashlib.new(digest, key).digest()).ljust(size, b"\0")
+    return hashlib.new(digest, block.translate(_INNER)), hashlib.new(
+        digest, block.translate(_OUTER)
+    )
 
 
 @lru_cache(HEADERS_KNOWN)

@@ -68,7 +68,6 @@ class Access:
         found = backend.services.find_at_once(service)
         if found is None:
             return None
-        about(identity=principal.identity, key=principal.key)
         return cls._of(backend, principal, service, found)
 
     @classmethod
@@ -85,7 +84,7 @@ class Access:
             )
         if found is None:
             raise unknown_service(service)
-        about(service=found.sid)
+        about(identity=principal.identity, key=principal.key, service=found.sid)
         return cls(
             backend,
             found.sid,

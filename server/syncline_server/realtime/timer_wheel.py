@@ -40,12 +40,16 @@ class TimerWheel:
         """Call `callback`, which must not block, in about `seconds`."""
         due = int((self._loop.time() + max(seconds, 0)) / RESOLUTION) + 1
         timer = Timer(self, due, callback)
-        self._slices.setdefault(due, {})[timer] = None
+        timers = self._slices.get(due)
+        if timers is None:
+            timers = self._slices[due] = {}
+        timers[timer] = None
         if not self._ticking:
             self._ticking = True
             self._slice = due - 1
             self._loop.call_later(RESOLUTION, self._tick)
-        self._slice = min(self._slice, due - 1)
+        if due <= self._slice:
+            self._slice = due - 1
         return timer
 
     def remove(self, due: int, timer: Timer) -> None:

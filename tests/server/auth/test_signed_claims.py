@@ -14,6 +14,7 @@ import pytest
 from syncline_protocol.access_tokens import CONTENT_TYPE
 from syncline_server.auth.keyring import ApiKey, Keyring
 from syncline_server.auth.signed_claims import ALGORITHMS, signed_claims, signing_key
+from syncline_server.auth.signed_claims import _hmac as made_hmac
 
 ACCOUNT = f"AC{'a' * 32}"
 KEY = f"SK{'1' * 32}"
@@ -188,3 +189,13 @@ def test_a_key_signs_from_its_arrival_to_its_end() -> None:
     assert keys.signing_key(KEY) == b"third"
     keys.replace_stored({}, {KEY})
     assert keys.signing_key(KEY) is None
+
+
+@pytest.mark.parametrize("digest", ALGORITHMS.values())
+@pytest.mark.parametrize("size", [0, 1, 32, 63, 64, 65, 127, 128, 129, 1000])
+def test_signs_as_the_standard_library_does(digest: str, size: int) -> None:
+    key = bytes(range(1, 251)) * 4
+    for message in (b"", b"a.b", b"x" * 1000):
+        for _ in range(2):  # the second begins with what the first has kept
+            expected = hmac.digest(key[:size], message, digest)
+            assert made_hmac(key[:size], message, digest) == expected
