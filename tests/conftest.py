@@ -54,9 +54,6 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("syncline")
 
 
-PATIENT = "--redis-timeout=30"
-"""Option of servers that no test takes Redis from: a busy disk may keep it from answering."""
-
 SERVERS = frozenset({"server", "secure_server", "shared_server", "fresh_server"})
 """Fixtures that start a server."""
 
@@ -165,9 +162,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, engine: list[str]) -> Itera
 
     Its documents are shared as well: a test uses unique names, and counts only its own documents.
     """
-    with RunningServer(
-        tmp_path_factory.mktemp("server") / "data", "--demo", PATIENT, *engine
-    ) as running:
+    with RunningServer(tmp_path_factory.mktemp("server") / "data", "--demo", *engine) as running:
         yield running
 
 
@@ -183,7 +178,7 @@ def secure_server(
 ) -> Iterator[RunningServer]:
     """One server with TLS, shared as `server` is."""
     directory = tmp_path_factory.mktemp("secure")
-    options = *authority.issue(directory).options, "--demo", PATIENT, *engine
+    options = *authority.issue(directory).options, "--demo", *engine
     with RunningServer(directory / "data", *options) as running:
         yield running
 
@@ -199,7 +194,7 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartSha
         @cache
         def start(*options: str) -> RunningServer:
             data_dir = tmp_path_factory.mktemp("shared") / "data"
-            return running.enter_context(RunningServer(data_dir, PATIENT, *options))
+            return running.enter_context(RunningServer(data_dir, *options))
 
         yield start
 
