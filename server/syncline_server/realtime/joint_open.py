@@ -20,23 +20,29 @@ class JointOpen:
 
     Attributes:
         asked_at: loop time at which it began to wait.
-        is_cancelled: True once the session has ended: nothing is called any more.
     """
 
-    __slots__ = ("_session", "asked_at", "command", "is_cancelled", "queue")
+    __slots__ = ("_session", "asked_at", "command", "queue")
 
     def __init__(self, session: Session, queue: CommandQueue, command: Open) -> None:
-        self._session = session
+        # None once the session has ended.
+        self._session: Session | None = session
         self.queue = queue
         self.command = command
         self.asked_at = asyncio.get_running_loop().time()
-        self.is_cancelled = False
+
+    @property
+    def is_cancelled(self) -> bool:
+        """True once the session has ended: nothing is answered any more."""
+        return self._session is None
 
     def cancel(self) -> None:
         """As `Task.cancel`."""
-        self.is_cancelled = True
+        session, self._session = self._session, None
+        if session is not None:
+            session.end_queue(self.queue)
 
     def receive(self, outcome: tuple[Any, bool] | Exception | None) -> None:
         """As `objects.headers.Found`."""
-        if not self.is_cancelled:
+        if self._session is not None:
             self._session.receive_found(self, outcome)

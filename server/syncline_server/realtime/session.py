@@ -260,12 +260,17 @@ class Session:
             self._conclude(queue, result)
         finally:
             del self._tasks[opening]
-            self._queues.claim(queue, self._subscriptions.index.keys(command.key))
-            queue.commands.popleft()
-            if queue.commands and not opening.is_cancelled:
-                self._spawn(self._work(queue))
-            else:
-                self._queues.end(queue)
+            if not opening.is_cancelled:
+                self._queues.claim(queue, self._subscriptions.index.keys(command.key))
+                queue.commands.popleft()
+                if queue.commands:
+                    self._spawn(self._work(queue))
+                else:
+                    self._queues.end(queue)
+
+    def end_queue(self, queue: CommandQueue) -> None:
+        """Carry out no command of a queue any more: the session has ended."""
+        self._queues.end(queue)
 
     async def _work(self, queue: CommandQueue, found: Found | None = None) -> None:
         """Carry out the commands of a queue, one after the other, until it is empty.

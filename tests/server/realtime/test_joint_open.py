@@ -163,6 +163,24 @@ async def test_who_leaves_is_not_answered(clients: list[Client], opened: Documen
     clients[1].session.close()
     await all_answered(clients[2:])
     assert clients[1].received == [] and clients[1].session.subscriptions == 0
+    assert not clients[1].session._queues  # else their answers keep the client in memory
+
+
+async def test_who_leaves_within_the_answer_is_not_answered_again(
+    clients: list[Client], opened: Document
+) -> None:
+    session, answers = clients[1].session, list[Result | Refusal]()
+
+    def leave(answer: Result | Refusal) -> None:
+        answers.append(answer)
+        session.close()
+
+    for _ in range(3):
+        session.submit(Open(opened.sid), leave)
+    clients[2].open(opened.sid)
+    await all_answered(clients[2:3])
+    assert len(answers) == 1 and not session._queues and not session._tasks
+    assert session.subscriptions == 0
 
 
 async def test_one_that_fails_keeps_the_reply_from_no_other(
