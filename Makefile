@@ -38,7 +38,8 @@ node: node_modules/.installed ## Install the Node packages that the tests need
 browser: ## Find Chromium, or install it where apt-get can
 	@scripts/find-browser
 
-programs: .venv/.programs ## Install the proxies and the Helm library that tests run
+programs: .venv/.programs ## Install the proxies, Helm's library and the shells that tests run
+	@scripts/install-shells
 
 helm: ## Find or build the command helm; tests of the chart prefer it to the library
 	@scripts/install-helm deploy/build/helm
