@@ -25,8 +25,9 @@ export async function pages(api, first, key, add, signal) {
     const next = reply.meta.next_page_url;
     more.replaceChildren();
     if (next === null) return;
-    const { pathname, search } = new URL(next);
-    more.append(button("Show more", () => attempt(() => load(pathname + search))));
+    // All pages have one path; that of the URL may begin with the prefix of a proxy.
+    const following = first.split("?")[0] + new URL(next).search;
+    more.append(button("Show more", () => attempt(() => load(following))));
   }
 
   await load(first);
