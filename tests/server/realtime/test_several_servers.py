@@ -20,6 +20,7 @@ from support.server import RunningServer
 from support.servers import Listing, close_connection, list_connections, until_listed
 from support.socket import NativeSocket, native_socket
 from support.store import Store
+from support.stream import stream_at
 from support.workers import workers
 from syncline_protocol.native import Close
 
@@ -189,3 +190,16 @@ async def test_other_data_sets_are_not_listed(
             assert found["connections"] == []
             reply = await close_connection(alpha, listed["connections"][0]["id"])
             assert reply.status_code == 404
+
+
+async def test_a_tail_shows_none_of_the_messages_between_servers(
+    alpha: RunningServer, beta: RunningServer
+) -> None:
+    async with stream_at(f"{alpha.url}/v1/Events", login=alpha.basic) as tail:
+        assert (await tail.next()).name == "open"
+        await until_listed(beta, is_complete)
+        async with httpx2.AsyncClient(auth=beta.basic, timeout=WAIT_LIMIT) as http:
+            documents = f"{beta.url}/v1/Services/default/Documents"
+            made = await http.post(documents, data={"UniqueName": unique()})
+        event = await tail.next()
+        assert (event.name, event.data["document"]["sid"]) == ("created", made.json()["sid"])
