@@ -22,6 +22,7 @@ from syncline_server.objects import registry, turns
 from syncline_server.objects.access import Access
 from syncline_server.objects.contended_writes import Client, ContendedWrites
 from syncline_server.objects.contests import TurnKey
+from syncline_server.objects.headers import Found
 from syncline_server.objects.replays import Replays
 from syncline_server.pubsub.topic import Topic
 from syncline_server.realtime.results import Fetched, Opened, Result
@@ -91,6 +92,9 @@ class Counters:
     async def missed(self, topic: Topic) -> AsyncIterator[Event]:
         counter = self.stored.get(topic.sid)
         yield topic.make_removal(1) if counter is None else counted(counter, topic.revision)
+
+    def open_jointly(self, access: Access, command: Open, done: Found[Any]) -> bool:
+        return False
 
     async def open(self, access: Access, command: Open) -> tuple[Counter, bool]:
         await access.check(COUNTER, command.address, Right.READ)
