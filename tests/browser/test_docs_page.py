@@ -31,3 +31,16 @@ async def test_an_operation_can_be_tried(server: RunningServer, browsing: Browsi
 
     await expect(operation.get_by_text('"status"').first).to_be_visible()
     assert {url for url in asked if not url.startswith((server.url, "data:"))} == set()
+
+
+async def test_the_filter_uses_the_width_of_a_phone(
+    server: RunningServer, browsing: Browsing
+) -> None:
+    page = await browsing.context.new_page()
+    await page.set_viewport_size({"width": 360, "height": 740})
+    await page.goto(f"{server.url}/docs")
+    field = page.get_by_placeholder("Filter by tag")
+    await expect(field).to_be_visible()
+    box = await field.bounding_box()
+    assert box is not None and box["width"] > 300
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 360

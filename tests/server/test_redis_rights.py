@@ -8,9 +8,12 @@ import httpx2
 
 import syncline
 from support.privileges import documented_rules
-from support.server import StartServer
+from support.server import RunningServer, StartServer
+from support.servers import close_connection, until_listed
+from support.socket import native_socket
 from support.store import WAIT_LIMIT, Store
 from support.stream import stream_at
+from syncline_protocol.native import Close
 from syncline_server.storage.redis.connection import Connection
 
 PREFIX = "limited:"
@@ -63,12 +66,26 @@ async def test_the_documented_rights_are_all_that_a_server_needs(
         assert (await http.delete(f"/v1/Keys/{key}")).status_code == 204
         assert (await http.delete(service)).status_code == 204
         assert (await http.get("/readyz")).status_code == 200
+    await _use_another_server(fresh_server, server, url)
     await asyncio.to_thread(server.stop)
     log = await admin.execute("ACL", "LOG")
     assert log == []
     stored = [key.decode() for key in await admin.execute("KEYS", f"*{PREFIX}*")]
     assert stored and all(key.startswith(PREFIX + "{") for key in stored)
     await admin.execute("ACL", "DELUSER", "limited")
+
+
+async def _use_another_server(start: StartServer, first: RunningServer, url: str) -> None:
+    """List and close a connection of another server with the same rights."""
+    options = ("--redis-url", url, "--redis-prefix", PREFIX, "--server-name=second")
+    second = await asyncio.to_thread(start, *options, environ=first.account_environ)
+    async with native_socket(second, second.token("carol")) as socket:
+        listing = await until_listed(first, lambda each: each["connections"], Identity="carol")
+        [connection] = listing["connections"]
+        assert connection["server"] == "second"
+        await close_connection(first, connection["id"])
+        assert (await socket.closed())[0] == Close.GOING_AWAY
+    await asyncio.to_thread(second.stop)
 
 
 async def test_a_tail_needs_one_right_more(

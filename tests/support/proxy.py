@@ -42,9 +42,10 @@ class Proxy(Relay):
     """
 
     def __init__(
-        self, server: RunningServer, prefix: str = "", *, keeps_alive: bool = True
+        self, server: RunningServer | None, prefix: str = "", *, keeps_alive: bool = True
     ) -> None:
-        super().__init__(server.port)
+        """`server`: None if the test calls `aim` before the first connection."""
+        super().__init__(0 if server is None else server.port)
         self.url = ""
         self.prefix = prefix
         self.reply: bytes | Callable[[str], bytes | None] | None = None

@@ -71,6 +71,10 @@ class Relay:
         for writer in self._writers:
             writer.transport.abort()
 
+    def aim(self, target: int | Path) -> None:
+        """Pass later connections to this port or socket."""
+        self._target = target
+
     def freeze(self) -> None:
         """Stop passing bytes on all current connections, but keep them open."""
         self._passing = object()

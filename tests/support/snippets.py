@@ -149,7 +149,7 @@ _SIGNS: dict[str, list[tuple[str, str]]] = {
     "binding": [],
     "recipe": [],
     "browser": [],
-    "data": [],
+    "data": [("proxy", "entryPoints:")],
     "proxy": [],
 }
 """Blocks of a language that a test of their own runs, and what they contain."""

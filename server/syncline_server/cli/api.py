@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -54,10 +54,14 @@ def http_client(
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing, and the query for the next page; None after the last page."""
+    """One page of a listing, and the query for the next page; None after the last page.
+
+    `others`: further members of the reply.
+    """
 
     items: list[JsonObject]
     next: dict[str, str] | None
+    others: JsonObject = field(default_factory=dict)
 
 
 class Collection:
@@ -93,7 +97,7 @@ class Collection:
             # Take only the query: the host in `next_page_url` may differ from the one in our URL
             # (behind a proxy), and credentials must not be sent to another host.
             following = dict(parse_qsl(urlsplit(page["meta"]["next_page_url"] or "").query))
-            return Page(page[self._key], following or None)
+            return Page(page.pop(self._key), following or None, page)
         except (KeyError, TypeError):
             raise _not_syncline() from None
 

@@ -19,11 +19,11 @@ from syncline_server.storage.author import Author
 from syncline_server.storage.errors import StorageError
 from syncline_server.storage.items import Items
 from syncline_server.storage.keys import ObjectAddress, channel, sid_of_channel
+from syncline_server.storage.notices import Notice
 from syncline_server.storage.objects import Objects
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.data_set import DataSet
 from syncline_server.storage.redis.urls import engine_of
-from syncline_server.storage.rights import RightsChanged
 from syncline_tools.verify.items.collection import LIST, MAP, STREAM, Collection
 from syncline_tools.verify.items.records import ItemChange, ItemState
 from syncline_tools.verify.items.sight import ItemSight
@@ -206,9 +206,11 @@ class ChannelObserver:
             self._open(topic) if is_lost or since is None else self._catch_up(topic, since)
         )
 
-    def _on_event(self, event: Event | RightsChanged) -> None:
+    def _on_event(self, event: Event | Notice) -> None:
+        if isinstance(event, Notice):
+            return
         topic = self._topics.get(event.sid)
-        if topic is None or isinstance(event, RightsChanged):
+        if topic is None:
             return
         if isinstance(event, Message):
             return self.sight.receive(event.sid, orjson.loads(event.data).get("w"))

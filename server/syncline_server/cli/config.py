@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from syncline_server.config.credentials import CONSOLE_SECRET_VARIABLE, FILE_NAME, find_credentials
+from syncline_server.config.secret_strength import weak_secrets
 from syncline_server.config.settings import Settings
 
 from .help import Group
@@ -49,9 +50,15 @@ def config() -> None:
     params=[*setting_options(), plain_output_option(table="a sentence")],
 )
 def check(**values: Any) -> None:
-    """Check the settings: exit status 0, or 2 with one line that says what to change."""
+    """Check the settings: exit status 0, or 2 with one line that says what to change.
+
+    Secrets that are short enough to be guessed get a warning on stderr.
+    """
     settings = Settings(**values)
-    find_credentials(settings.data_dir, os.environ)
+    credentials = find_credentials(settings.data_dir, os.environ)
+    if credentials is not None:
+        for sentence in weak_secrets(credentials, settings.hosts):
+            click.echo(f"syncline: warning: {sentence}", err=True)
     if output_format() == "table":
         click.echo("The settings are valid.")
     else:

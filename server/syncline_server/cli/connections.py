@@ -1,8 +1,8 @@
-"""`syncline connections`: who is connected to a server."""
+"""`syncline connections`: who is connected to which server."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,8 @@ import httpx2
 
 from .access import Access
 from .access_options import with_services_login
-from .api import Collection, http_client
+from .api import Collection, Page, http_client
+from .failures import printable
 from .help import Group
 from .listings import limit_option, limited
 from .options import page_size_option
@@ -24,10 +25,24 @@ SHOWN = 3
 
 
 class Connections(Collection):
-    """The open connections of a server, over REST."""
+    """The open connections of all servers, over REST.
+
+    Attributes:
+        silent: what did not answer, of all pages so far.
+    """
 
     def __init__(self, http: httpx2.Client) -> None:
         super().__init__(http, "v1/Connections", "connections")
+        self.silent = dict[str, None]()
+
+    def page(self, query: Mapping[str, str | Sequence[str]]) -> Page:
+        """As `Collection.page`."""
+        page = super().page(query)
+        # A server of an older version does not name others.
+        silent = [f"worker {each}" for each in page.others.get("silent_workers", ())]
+        silent += [f"the server {each}" for each in page.others.get("silent_servers", ())]
+        self.silent.update(dict.fromkeys(silent))
+        return page
 
     def close(self, connection: str) -> None:
         """Close a connection."""
@@ -43,7 +58,7 @@ class Connections(Collection):
     ),
 )
 def connections() -> None:
-    """List who is connected to a server, on all its workers, and close connections.
+    """List who is connected, on all servers of one Redis, and close connections.
 
     This needs the account's login or an API key; tokens are not accepted.
     """
@@ -68,6 +83,9 @@ def list_(
     query = {name: value for name, value in filters.items() if value}
     with _opened(access) as opened:
         show_pages(_COLUMNS, limited(opened.pages(page_size, query), limit))
+        if opened.silent:
+            names = printable(", ".join(opened.silent))
+            click.echo(f"not all answered in time; connections are missing of {names}", err=True)
 
 
 @connections.command()
@@ -99,6 +117,7 @@ _COLUMNS: dict[str, Callable[[Any], str]] = {
     "identity": lambda each: each["identity"] or "–",
     "wire": lambda each: each["wire"],
     "from": lambda each: each["peer"] or "–",
+    "server": lambda each: f"{each.get('server', '')}/{each['worker']}",
     "since": lambda each: each["date_created"],
     "slow": lambda each: "yes" if each["is_slow"] else "no",
     "open": _opened_by,

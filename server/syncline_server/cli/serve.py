@@ -12,6 +12,7 @@ import click
 
 from syncline_server.config.credentials import CONSOLE_SECRET_VARIABLE, load_credentials
 from syncline_server.config.encryption import load_master_key
+from syncline_server.config.secret_strength import weak_secrets
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 from syncline_server.runtime.loading import loading
@@ -55,13 +56,15 @@ def serve(**values: Any) -> None:
         raise SettingError(
             f"the credentials cannot be written to {settings.data_dir}: {error.strerror}"
         ) from None
+    warnings = weak_secrets(credentials, settings.hosts)
     # Imported here, so that the other commands start without loading the server.
     with loading():
         from syncline_server.observability import logs
         from syncline_server.runtime.serve import serve as run_server
 
     logs.configure(settings)
-    for sentence in unknown_variables(os.environ, click.get_current_context().find_root().command):
+    program = click.get_current_context().find_root().command
+    for sentence in [*unknown_variables(os.environ, program), *warnings]:
         logger.warning("%s", sentence)
     run_server(settings, credentials)
 

@@ -35,6 +35,11 @@ class ServerSettings:
         least=2,
         most=3600,
     )
+    server_name: str | None = setting(
+        None,
+        "Name of this server among several on one Redis, in the list of connections; without it, "
+        "the name of the machine and the port.",
+    )
     demo: bool = setting(
         False, "Serve the demo page at /demo; only clients on this machine get its tokens."
     )

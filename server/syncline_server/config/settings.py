@@ -45,6 +45,8 @@ REDIS_SCHEMES = (
 
 _PREFIX = re.compile(r"[A-Za-z0-9._:-]{0,64}", re.ASCII)
 
+_NAME = re.compile(r"[!-~]{1,128}", re.ASCII)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Limits, ConsoleSettings, RedisSettings, ServerSettings):
@@ -58,6 +60,8 @@ class Settings(Limits, ConsoleSettings, RedisSettings, ServerSettings):
             check_range(each.name, getattr(self, each.name), each.metadata)
         if self.public_url is not None:
             check_url("public_url", self.public_url, ("http", "https"))
+        if self.server_name is not None and not _NAME.fullmatch(self.server_name):
+            raise SettingError("--server-name must be 1 to 128 characters, and all of them visible")
         if self.default_service_sid is not None:
             check_service_sid("--default-service-sid", self.default_service_sid)
         if self.redis_url is not None:

@@ -149,7 +149,7 @@ def _error_reply(
     """The body as JSON; as a page where somebody opened the address in a browser."""
     status = body["status"]
     if status in _WITH_PAGE and request.method in ("GET", "HEAD") and prefers_page(request):
-        return problem_page(body, headers)
+        return problem_page(body, raw_path(request.scope), headers)
     return json_reply(body, status, headers)
 
 

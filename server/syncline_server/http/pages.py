@@ -21,7 +21,12 @@ __all__ = [
     "page_reply",
     "prefers_page",
     "problem_page",
+    "root_of",
 ]
+
+DEEPEST = 32
+"""Slashes in the path of a page whose links go by `..`; an error page of a deeper one has those of
+a server without a prefix."""
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -63,21 +68,36 @@ STRICT_HEADERS = _page_headers(
 """For pages whose scripts are all written here: the console and the demo."""
 
 
+def root_of(path: bytes) -> str:
+    """The start page of this server, as a URL relative to the page at `path`.
+
+    A proxy may serve all pages under a prefix, which this server does not see.
+    """
+    depth = path.count(b"/") - 1
+    return "/" if depth > DEEPEST else "../" * depth or "./"
+
+
 def page_reply(
     template: str,
     values: Mapping[str, str],
     status: int = HTTPStatus.OK,
     headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
-    """A page of `static/templates`, its `$names` replaced by `values`, which are HTML."""
+    """A page of `static/templates`, its `$names` replaced by `values`, which are HTML.
+
+    `root` is among them (`root_of`).
+    """
     text = _template(template).substitute(values)
     return HTMLResponse(text, status, {**PAGE_HEADERS, **(headers or {})})
 
 
-def problem_page(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> HTMLResponse:
-    """What an error body (errors.error_body) says, as a page."""
+def problem_page(
+    body: Mapping[str, Any], path: bytes, headers: Mapping[str, str] | None = None
+) -> HTMLResponse:
+    """What an error body (errors.error_body) says, as a page at `path`."""
     status = HTTPStatus(body["status"])
     values = {
+        "root": root_of(path),
         "status": str(status.value),
         "title": escape(status.phrase),
         "message": escape(body["message"]),

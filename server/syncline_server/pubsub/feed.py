@@ -8,8 +8,8 @@ from collections.abc import Callable
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.objects import Event
 from syncline_server.observability.tasks import TaskSet
+from syncline_server.storage.notices import Notice
 from syncline_server.storage.redis.client import Redis
-from syncline_server.storage.rights import RightsChanged
 
 from .shard_subscriber import ShardSubscriber
 
@@ -27,7 +27,7 @@ class Feed:
         self,
         redis: Redis,
         timeout: float,
-        on_event: Callable[[Event | RightsChanged], None],
+        on_event: Callable[[Event | Notice], None],
         on_gap: Callable[[list[str]], None],
     ) -> None:
         """

@@ -15,6 +15,7 @@ from syncline_protocol.items import Part
 from syncline_protocol.objects import Event, Header, ObjectType, Removed
 from syncline_server.observability.metrics import Meters
 from syncline_server.storage.keys import channel, sid_of_channel
+from syncline_server.storage.notices import Notice, ServerMessage
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.rights import Right, RightsChanged
 from syncline_server.storage.services import Service
@@ -75,6 +76,7 @@ class Hub:
         self._catch_up = CatchUp(self.deliver, readers)
         self._topics: dict[str, Topic] = {}
         self._on_update: Callable[[Event], None] | None = None
+        self._on_server_message: Callable[[ServerMessage], None] | None = None
 
     @property
     def live(self) -> bool:
@@ -97,6 +99,10 @@ class Hub:
     def on_update(self, callback: Callable[[Event], None]) -> None:
         """Call `callback` with each event of an open object, except its removal."""
         self._on_update = callback
+
+    def on_server_message(self, callback: Callable[[ServerMessage], None]) -> None:
+        """Call `callback` with each message of another server; it must not block."""
+        self._on_server_message = callback
 
     def start(self) -> None:
         """Connect to Redis and deliver events."""
@@ -221,6 +227,12 @@ class Hub:
         """An object was written here, but its event may not have been published."""
         self._on_gap([channel(service_sid, sid)])
 
+    def _on_notice(self, notice: Notice) -> None:
+        if isinstance(notice, RightsChanged):
+            self._on_rights(notice)
+        elif isinstance(notice, ServerMessage) and self._on_server_message is not None:
+            self._on_server_message(notice)
+
     def _on_rights(self, change: RightsChanged) -> None:
         topic = self._topics.get(change.sid)
         if topic is None:
@@ -233,9 +245,9 @@ class Hub:
                 if subscriber.reader == change.identity:
                     subscriber.on_revoked(topic.sid)
 
-    def _on_published(self, event: Event | RightsChanged) -> None:
-        if isinstance(event, RightsChanged):
-            return self._on_rights(event)
+    def _on_published(self, event: Event | Notice) -> None:
+        if isinstance(event, Notice):
+            return self._on_notice(event)
         if self._traces is None or event.trace is None:
             self._on_event(event)
         else:

@@ -20,11 +20,11 @@ from syncline_protocol.objects import Event
 from syncline_server.observability.tasks import TaskSet
 from syncline_server.storage.errors import Denied, ReplyError, StorageError
 from syncline_server.storage.events import parse_event
+from syncline_server.storage.notices import Notice
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection, connect
 from syncline_server.storage.redis.inspection import is_denial
 from syncline_server.storage.redis.shard import reconnect
-from syncline_server.storage.rights import RightsChanged
 
 __all__ = ["ShardSubscriber", "Listener"]
 
@@ -43,7 +43,7 @@ _RESUBSCRIBED = b"resubscribed"
 class Listener(Protocol):
     """The receiver of a shard's events. No method may block."""
 
-    def on_event(self, event: Event | RightsChanged) -> None:
+    def on_event(self, event: Event | Notice) -> None:
         """Receive an event; those of one channel come in order."""
 
     def on_confirmed(self, channel: str) -> None:

@@ -1,21 +1,24 @@
-"""The open connections of all workers of this server."""
+"""The open connections of all servers of the data set."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import orjson
 
 from syncline_protocol.dates import format_milliseconds
+from syncline_protocol.errors import Code, Refusal
 from syncline_server.observability.worker_queries import WorkerQueries
+from syncline_server.pubsub.server_queries import ServerQueries
 from syncline_server.storage.paging import Cursor, Page
+from syncline_server.storage.servers import Member
 
 from .connections import ConnectionRegistry, Description
 
-__all__ = ["ConnectionDirectory", "ConnectionFilter", "time_of_id"]
+__all__ = ["ConnectionDirectory", "ConnectionFilter", "ConnectionPage", "time_of_id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,74 +39,165 @@ class ConnectionFilter:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectionPage:
+    """One page of connections, and who is missing from it.
+
+    Attributes:
+        silent_workers: numbers of workers of this server that did not answer.
+        silent_servers: names of other servers of which a process did not answer.
+    """
+
+    page: Page[dict[str, Any]]
+    silent_workers: list[int]
+    silent_servers: list[str]
+
+
 class ConnectionDirectory:
-    """Lists the connections of all workers in the order in which they were opened."""
+    """Lists the connections of all servers in the order in which they were opened.
+
+    Other workers of this server are asked through their sockets, other servers through Redis.
+    """
 
     def __init__(
-        self, connections: ConnectionRegistry, worker: int, count: int, run_dir: Path | None
+        self,
+        connections: ConnectionRegistry,
+        own: Member,
+        workers: WorkerQueries,
+        servers: ServerQueries | None = None,
     ) -> None:
         """
         Args:
             connections: those of this process.
-            worker, count, run_dir: as in `WorkerQueries`.
+            own: this process.
+            workers, servers: ask the others; None if there can be no other server.
         """
         self._connections = connections
-        self._worker = worker
-        self._queries = WorkerQueries(self._answer, worker, count, run_dir, kind="who")
+        self._own = own
+        self._workers = workers
+        self._servers = servers
 
-    async def start(self) -> None:
-        """Begin to answer the other workers."""
-        await self._queries.start()
-
-    async def stop(self) -> None:
-        """Stop answering."""
-        await self._queries.stop()
-
-    async def page(
-        self, size: int, token: str | None, wanted: ConnectionFilter
-    ) -> tuple[Page[dict[str, Any]], list[int]]:
-        """At most `size` connections, and the numbers of workers that did not answer.
+    async def page(self, size: int, token: str | None, wanted: ConnectionFilter) -> ConnectionPage:
+        """At most `size` connections.
 
         Raises:
-            Refusal: `INVALID_PAGE_TOKEN`.
+            Refusal: `INVALID_PAGE_TOKEN`; as `ServerQueries.ask`.
         """
         cursor = Cursor.parse(token)
         # Only forwards: every page begins after the last connection of the one before.
         asked = {"after": cursor.key, "count": size + 1, **asdict(wanted)}
-        own, answers = await asyncio.gather(
-            self._list(asked), self._queries.ask(orjson.dumps({"list": asked}))
+        question = orjson.dumps({"list": asked})
+        own, workers, servers = await asyncio.gather(
+            self._list(asked), self._workers.ask(question), self._ask_servers(question)
         )
-        found, silent = list(own), []
-        for number, encoded in answers.items():
-            listed = _decoded(encoded)
-            if isinstance(listed, list):
-                found += listed
+        found, silent_workers, silent_servers = own.rows, [], set()
+        # Where answers were cut short, rows of others beyond their ends must wait.
+        ends: list[str] = []
+        for number, encoded in workers.items():
+            if (listed := _Listed.decode(encoded)) is None:
+                silent_workers.append(number)
             else:
-                silent.append(number)
+                found += listed.rows
+        for member, encoded in servers.items():
+            if (listed := _Listed.decode(encoded)) is None:
+                silent_servers.add(member.name)
+            else:
+                found += listed.rows
+                ends += [_id_of(listed.rows[-1])] if listed.more else []
         found.sort(key=_id_of)
-        page = cursor.cut(found[: size + 1], size, _id_of)
-        return Page(page.items, None, page.next), silent
+        end = min(ends, default=None)
+        usable = len(found) if end is None else sum(_id_of(each) <= end for each in found)
+        page = cursor.cut(found[: size + 1], min(size, usable), _id_of)
+        following = page.next
+        if following is None and ends:
+            following = cursor.cut([*page.items, {}], len(page.items), _id_of).next
+        return ConnectionPage(
+            Page(page.items, None, following), silent_workers, sorted(silent_servers)
+        )
 
     async def disconnect(self, id_: str) -> dict[str, Any] | None:
-        """Close a connection. Returns what it was; None if no worker has it."""
-        if (described := self._connections.disconnect(id_)) is not None:
-            return asdict(described)
-        answers = await self._queries.ask(orjson.dumps({"disconnect": id_}))
-        return next((each for each in map(_decoded, answers.values()) if each), None)
+        """Close a connection, wherever it is. Returns what it was; None if no process has it.
 
-    async def _answer(self, question: bytes) -> bytes:
+        Raises:
+            Refusal: `UNAVAILABLE`, if a process that may have it did not answer; as
+                `ServerQueries.ask`.
+        """
+        if (described := self._connections.disconnect(id_)) is not None:
+            return {"server": self._own.name, **asdict(described)}
+        question = orjson.dumps({"disconnect": id_})
+        workers = await self._workers.ask(question)
+        silent = [f"worker {n} of this server" for n, each in workers.items() if each is None]
+        found = [_value_of(each) for each in workers.values() if each is not None]
+        if not any(found):
+            servers = await self._ask_servers(question, lambda each: id_.endswith(each.process))
+            silent += [f"the server {m.name}" for m, each in servers.items() if each is None]
+            found = [_value_of(each) for each in servers.values() if each is not None]
+        described_there: dict[str, Any] | None = next(filter(None, found), None)
+        if described_there is None and silent:
+            raise Refusal(
+                Code.UNAVAILABLE,
+                f"No answer came in time from {', '.join(silent[:3])}, which may have the "
+                "connection; it may be closed or not. Try again.",
+            )
+        return described_there
+
+    async def answer(self, question: bytes, limit: int | None = None) -> bytes:
+        """The answer of this process to a question of another one.
+
+        `limit`: bytes that the answer should not exceed; None for no limit.
+        """
         match orjson.loads(question):
             case {"list": asked}:
-                return orjson.dumps(await self._list(asked))
+                return (await self._list(asked)).encode(limit)
             case {"disconnect": id_}:
                 described = self._connections.disconnect(id_)
-                return orjson.dumps(None if described is None else asdict(described))
-        raise ValueError("the question of another worker is unknown")
+                if described is None:
+                    return b"null"
+                return orjson.dumps({"server": self._own.name, **asdict(described)})
+        raise ValueError("the question of another process is unknown")
 
-    async def _list(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    async def _ask_servers(
+        self, question: bytes, only: Callable[[Member], bool] = lambda _: True
+    ) -> Mapping[Member, bytes | None]:
+        return {} if self._servers is None else await self._servers.ask(question, only)
+
+    async def _list(self, asked: dict[str, Any]) -> _Listed:
         wanted = ConnectionFilter(asked["identity"], asked["service_sid"])
         found = await self._connections.described(asked["after"], asked["count"], wanted.fits)
-        return [{"id": name, "worker": self._worker, **asdict(each)} for name, each in found]
+        place = {"server": self._own.name, "worker": self._own.worker}
+        return _Listed([{"id": name, **place, **asdict(each)} for name, each in found])
+
+
+@dataclass(slots=True)
+class _Listed:
+    """Connections of one process, the first ones of those that are wanted.
+
+    Attributes:
+        more: True if an answer could not have all that it was asked for.
+    """
+
+    rows: list[dict[str, Any]]
+    more: bool = False
+
+    def encode(self, limit: int | None) -> bytes:
+        """The answer: as many rows as fit into `limit` bytes, and the first one in any case."""
+        encoded: list[bytes] = []
+        size = 0
+        for row in map(orjson.dumps, self.rows):
+            size += len(row) + 1
+            if limit is not None and encoded and size > limit:
+                break
+            encoded.append(row)
+        more = orjson.dumps(len(encoded) < len(self.rows))
+        return b'{"rows":[%s],"more":%s}' % (b",".join(encoded), more)
+
+    @classmethod
+    def decode(cls, encoded: bytes | None) -> _Listed | None:
+        """The answer of another process; None if there is none, or if it was cut off."""
+        match _value_of(encoded):
+            case {"rows": list(rows), "more": bool(more)}:
+                return cls(rows, more and bool(rows))
+        return None
 
 
 def time_of_id(id_: str) -> str:
@@ -116,8 +210,8 @@ def _id_of(described: dict[str, Any]) -> str:
     return id_
 
 
-def _decoded(encoded: bytes | None) -> Any:
-    """The value that a worker answered; None if it did not, or if the answer was cut off."""
+def _value_of(encoded: bytes | None) -> Any:
+    """The value that a process answered; None if it did not, or if the answer was cut off."""
     try:
         return None if encoded is None else orjson.loads(encoded)
     except ValueError:

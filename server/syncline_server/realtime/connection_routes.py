@@ -1,4 +1,4 @@
-"""`/v1/Connections`: who is connected to this server, and the end of one connection."""
+"""`/v1/Connections`: who is connected to which server, and the end of one connection."""
 
 from __future__ import annotations
 
@@ -58,13 +58,14 @@ class _Endpoints:
         asked = PageRequest.of(query, tuple(filters))
         url = urls.connections_url(urls.base_url(request, self._backend.settings.public_url))
         wanted = await self._filter(dict(filters))
-        page, silent = await self._directory.page(asked.size, asked.token, wanted)
-        meta = asked.meta("connections", url, None, page.next)
+        found = await self._directory.page(asked.size, asked.token, wanted)
+        meta = asked.meta("connections", url, None, found.page.next)
         return json_reply(
             {
-                "connections": [_resource(each, url) for each in page.items],
+                "connections": [_resource(each, url) for each in found.page.items],
                 "meta": meta,
-                "silent_workers": silent,
+                "silent_workers": found.silent_workers,
+                "silent_servers": found.silent_servers,
             }
         )
 
@@ -80,6 +81,7 @@ class _Endpoints:
             object=id_,
             whose=described["identity"],
             client=described["peer"],
+            server=described["server"],
             code=204,
         )
         return Response(status_code=204)

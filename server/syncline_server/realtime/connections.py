@@ -81,14 +81,18 @@ class LiveConnection(Protocol):
 
 
 class ConnectionRegistry:
-    """The open connections of one process."""
+    """The open connections of one process.
+
+    Attributes:
+        process: random; the ids of its connections end with it.
+    """
 
     def __init__(self) -> None:
         # Each with the time at which it was added, in ns, as its number: unique, and ascending.
         self._connections: dict[LiveConnection, int] = {}
         self._last = 0
         # Ids of another process, or of an earlier one with the same number, are different.
-        self._process = secrets.token_hex(8)
+        self.process = secrets.token_hex(8)
         self._draining = False
         self._empty = asyncio.Event()
 
@@ -152,7 +156,7 @@ class ConnectionRegistry:
         return None
 
     def _id(self, number: int) -> str:
-        return f"CN{number:016x}{self._process}"
+        return f"CN{number:016x}{self.process}"
 
     def evict(self, key: str) -> None:
         """Close all connections of a revoked API key."""

@@ -30,6 +30,7 @@ from syncline_server.observability.rate_limit import TokenBucket
 from syncline_server.pubsub.published import Published
 from syncline_server.pubsub.tails import make_subscriber
 from syncline_server.storage.events import parse_event
+from syncline_server.storage.notices import Notice
 from syncline_server.storage.rights import Right, RightsChanged
 from syncline_server.storage.services import unknown_service
 
@@ -233,6 +234,8 @@ class _Tail(StreamingResponse):
             return  # a later version has published it
         if isinstance(event, RightsChanged):
             name, members = "permission", _permission(event)
+        elif isinstance(event, Notice):
+            return  # it is for servers
         elif published.is_creation:
             name, members = "created", _creation(event)
         else:

@@ -19,6 +19,7 @@ from syncline_server.auth.keyring import Keyring
 from syncline_server.backend import Backend
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.encryption import SecretCipher
+from syncline_server.config.server_identity import ServerIdentity
 from syncline_server.config.settings import Settings
 from syncline_server.http import console_login
 from syncline_server.http import static as web
@@ -28,10 +29,12 @@ from syncline_server.observability.metrics import Gauges, Meters
 from syncline_server.observability.prometheus import ProcessMetrics
 from syncline_server.observability.readiness import Readiness
 from syncline_server.observability.worker_metrics import WorkerMetrics
+from syncline_server.observability.worker_queries import WorkerQueries
 from syncline_server.pubsub.cork import Cork
 from syncline_server.pubsub.delta_bases import DeltaBases
 from syncline_server.pubsub.hub import Hub
 from syncline_server.pubsub.outlets import IN_C, choose
+from syncline_server.pubsub.server_queries import ServerQueries
 from syncline_server.realtime import connection_routes, native, sse, tail, twilsock
 from syncline_server.realtime.admission import Admission
 from syncline_server.realtime.connection_directory import ConnectionDirectory
@@ -52,6 +55,7 @@ from syncline_server.storage.redis.disk_watch import DiskWatch
 from syncline_server.storage.redis.durability import Durability
 from syncline_server.storage.redis.engine import Engine
 from syncline_server.storage.redis.write_probe import WriteProbe
+from syncline_server.storage.servers import Member
 from syncline_server.storage.services import Services
 from syncline_server.webhooks.context import DeliveryContext
 from syncline_server.webhooks.dispatcher import Dispatcher
@@ -102,12 +106,14 @@ def create_app(
     *,
     worker: int = 0,
     run_dir: Path | None = None,
+    server: ServerIdentity | None = None,
 ) -> Application:
     """Make an application; needs a running event loop.
 
     Args:
         worker: number of this process among the workers, from 0.
         run_dir: directory of the workers' sockets for each other; None for a single process.
+        server: this server among those of the data set; None makes one up.
     """
     meters, readiness = Meters(), Readiness()
     cork = Cork(choose(settings.direct_writes))
@@ -170,7 +176,9 @@ def create_app(
         meters, worker, partial(_collect_gauges, backend, connections, disk)
     )
     worker_metrics = WorkerMetrics(process_metrics, settings.workers, run_dir)
-    directory = ConnectionDirectory(connections, worker, settings.workers, run_dir)
+    directory, queries = _connection_directory(
+        backend, connections, worker, run_dir, server=server or ServerIdentity.of(settings)
+    )
     sweeper = Sweeper(
         redis,
         objects,
@@ -204,8 +212,8 @@ def create_app(
         redis,
         probe,
         worker_metrics,
-        directory,
         backend.hub,
+        *queries,
         api_keys,
         sessions,
         services,
@@ -275,6 +283,30 @@ def create_app(
         audit=backend.audit,
         problems=backend.problems,
     )
+
+
+def _connection_directory(
+    backend: Backend,
+    connections: ConnectionRegistry,
+    worker: int,
+    run_dir: Path | None,
+    *,
+    server: ServerIdentity,
+) -> tuple[ConnectionDirectory, list[_Part]]:
+    """The list of connections, and the parts that ask and answer for it."""
+    own = Member(process=connections.process, server=server.id, name=server.name, worker=worker)
+
+    async def answer(question: bytes, limit: int | None = None) -> bytes:
+        return await directory.answer(question, limit)
+
+    workers = WorkerQueries(answer, worker, backend.settings.workers, run_dir, kind="who")
+    if backend.settings.redis_url is None:
+        # An embedded Redis serves one server.
+        directory = ConnectionDirectory(connections, own, workers)
+        return directory, [workers]
+    servers = ServerQueries(backend.redis, backend.hub, own, answer)
+    directory = ConnectionDirectory(connections, own, workers, servers)
+    return directory, [workers, servers]
 
 
 def _durability(settings: Settings) -> Durability:

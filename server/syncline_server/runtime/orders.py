@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 import orjson
 
 from syncline_server.config.credentials import Credentials
+from syncline_server.config.server_identity import ServerIdentity
 from syncline_server.config.settings import Settings
 
 from .tls import KeyPair
@@ -26,6 +27,7 @@ class Orders:
         number: number of the worker, from 0; its replacement has the same number.
         listeners: file descriptors to accept connections on.
         run_dir: directory of the workers' sockets for each other.
+        server: the server that all workers are.
         redis_path: socket of the parent's Redis; None if the settings have a URL.
         key_pair: for TLS, as the parent last read it; the files may be unusable by now.
         restarts: how often a worker of that number was replaced, by reason.
@@ -36,6 +38,7 @@ class Orders:
     number: int
     listeners: list[int]
     run_dir: str
+    server: ServerIdentity
     redis_path: str | None
     key_pair: KeyPair | None = None
     restarts: dict[str, int] = field(default_factory=dict)
@@ -52,6 +55,7 @@ class Orders:
         parsed = {
             "settings": Settings.of(orders["settings"]),
             "credentials": Credentials(**orders["credentials"]),
+            "server": ServerIdentity(**orders["server"]),
             "key_pair": None if key_pair is None else KeyPair(**key_pair),
         }
         return cls(**{**orders, **parsed})

@@ -18,6 +18,7 @@ from syncline_server.config.credentials import Credentials
 from syncline_server.config.encryption import SecretCipher
 from syncline_server.config.file_limit import raise_limit
 from syncline_server.config.running_server import RunningUrl
+from syncline_server.config.server_identity import ServerIdentity
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 from syncline_server.observability import logs
@@ -89,7 +90,8 @@ async def _run_here(settings: Settings, credentials: Credentials, key_pair: KeyP
         with loading():
             from .app import create_app
             from .server import Server
-        app = create_app(settings, credentials, engine)
+        server = ServerIdentity.of(settings, listeners[0])
+        app = create_app(settings, credentials, engine, server=server)
         certificate = None if key_pair is None else Certificate(key_pair)
         renew = None if certificate is None else partial(certificate.renew, settings)
         ready = partial(announce, settings, credentials, listeners[0], running)

@@ -19,6 +19,7 @@ from syncline_protocol.backoff import Backoff
 from syncline_server.config.child_environ import worker_environ
 from syncline_server.config.credentials import Credentials
 from syncline_server.config.running_server import RunningUrl
+from syncline_server.config.server_identity import ServerIdentity
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 from syncline_server.observability.readiness import Readiness
@@ -69,6 +70,7 @@ class Workers:
         self._embedded = embedded
         self._key_pair = key_pair
         self._run_dir = run_dir
+        self._identity = ServerIdentity.of(settings)
         self._readiness = Readiness()
         self._running = RunningUrl(settings.data_dir)
         self._stopping = asyncio.Event()
@@ -88,6 +90,7 @@ class Workers:
             SettingError: the server cannot listen on the address.
         """
         slots = [_Slot(self, *numbered) for numbered in enumerate(self._listen())]
+        self._identity = ServerIdentity.of(self._settings, slots[0].first)
         self._handle_signals(slots)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -120,6 +123,7 @@ class Workers:
             number=slot.number,
             listeners=slot.listeners,
             run_dir=self._run_dir,
+            server=self._identity,
             redis_path=path,
             key_pair=self._key_pair,
             restarts=dict(slot.restarts),

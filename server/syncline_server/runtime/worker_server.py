@@ -45,7 +45,12 @@ async def _run(orders: Orders) -> None:
     try:
         run_dir = Path(orders.run_dir)
         app = create_app(
-            settings, orders.credentials, engine, worker=orders.number, run_dir=run_dir
+            settings,
+            orders.credentials,
+            engine,
+            worker=orders.number,
+            run_dir=run_dir,
+            server=orders.server,
         )
         app.meters.worker_restarts.update(orders.restarts)
         certificate = None if orders.key_pair is None else Certificate(orders.key_pair)

@@ -12,6 +12,7 @@ from syncline_protocol.items import Change, ChangeKind, Item, ItemsChanged, Item
 from syncline_protocol.objects import DOCUMENT, Event, ExpiryChanged, Removed, type_of_sid
 from syncline_protocol.streams import Message
 
+from .notices import Notice, ServerMessage
 from .rights import Right, RightsChanged
 
 __all__ = ["parse_event"]
@@ -19,7 +20,7 @@ __all__ = ["parse_event"]
 Head = dict[str, Any]
 
 
-def parse_event(payload: bytes) -> Event | RightsChanged:
+def parse_event(payload: bytes) -> Event | Notice:
     """The event in a message: one line of JSON, then the data as it is stored.
 
     Raises:
@@ -101,7 +102,7 @@ def _rights(head: Head, _: bytes) -> RightsChanged:
     return RightsChanged(head["sid"], head["identity"], Right(int(head["rights"])))
 
 
-_PARSERS: Mapping[str, Callable[[Head, bytes], Event | RightsChanged]] = {
+_PARSERS: Mapping[str, Callable[[Head, bytes], Event | Notice]] = {
     "updated": _updated,
     "items": _items,
     "reset": _reset,
@@ -109,5 +110,6 @@ _PARSERS: Mapping[str, Callable[[Head, bytes], Event | RightsChanged]] = {
     "expired": _removed,
     "message": _message,
     "rights": _rights,
+    "server": ServerMessage,
 }
 """By the kind of event; the kinds of one type's items begin with its name."""

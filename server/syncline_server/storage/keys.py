@@ -48,6 +48,7 @@ scripts make the same names from the tag.
     {syncline}:inspection   string exists while the last search for such buckets is recent
     {syncline}:endpoints    set    processes that have endpoints; with a process' name a set of its
                                    endpoints, JSON; with `:alive` too, a string while it runs
+    {syncline}:servers      hash   process of a server -> its name and its last sign of life, JSON
     {syncline}:keys         hash   SID of an API key -> its record, JSON, the secret encrypted
     {syncline}:revoked      zset   SIDs of revoked API keys, by the time of revocation, in ms
     {syncline}:keys-version string random; replaced at each change to an API key
@@ -74,6 +75,7 @@ __all__ = [
     "MASTER",
     "RECLAIMER",
     "REVOKED",
+    "SERVERS",
     "SERVICES",
     "SESSIONS",
     "SESSION_VERSION",
@@ -94,6 +96,7 @@ __all__ = [
     "names",
     "names_part",
     "permissions",
+    "server_channel",
     "service_tag",
     "sid_of_channel",
     "tag_of",
@@ -117,6 +120,7 @@ WEBHOOK_INSPECTION = f"{ALL_SERVICES}:inspection"
 GARBAGE = f"{ALL_SERVICES}:garbage"
 RECLAIMER = f"{ALL_SERVICES}:reclaimer"
 ENDPOINTS = f"{ALL_SERVICES}:endpoints"
+SERVERS = f"{ALL_SERVICES}:servers"
 
 API_KEYS = f"{ALL_SERVICES}:keys"
 REVOKED = f"{ALL_SERVICES}:revoked"
@@ -190,6 +194,14 @@ def tag_of(service_sid: str, address: str) -> str:
 def channel(service_sid: str, sid: str) -> str:
     """The channel of an object's events; the scripts make the same name."""
     return f"{tag_of(service_sid, sid)}:event:{sid}"
+
+
+def server_channel(name: str) -> str:
+    """A channel for messages between servers, in a bucket that no service has.
+
+    Its tag begins as those of services do, so that the documented rights include it.
+    """
+    return channel(f"IS{0:032x}", name)
 
 
 def void(tag: str, mark: str) -> str:

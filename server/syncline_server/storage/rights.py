@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntFlag
 
+from .notices import Notice
+
 __all__ = ["Right", "RightsChanged", "bits"]
 
 
@@ -18,7 +20,7 @@ class Right(IntFlag):
 
 
 @dataclass(frozen=True, slots=True)
-class RightsChanged:
+class RightsChanged(Notice):
     """The event of a permission that was set or removed.
 
     Attributes:

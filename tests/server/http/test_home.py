@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urljoin
 
 import httpx2
 import pytest
@@ -26,7 +27,7 @@ def test_a_browser_gets_a_page_that_says_what_runs_here(server: RunningServer) -
     assert "Ready" in page.text
     assert "$" not in page.text
     for link in re.findall(r'href="([^"]+)"', page.text):
-        assert get(server, link, "*/*").status_code == 200, link
+        assert get(server, urljoin("/", link), "*/*").status_code == 200, link
 
 
 def test_a_program_gets_json(server: RunningServer) -> None:
@@ -51,6 +52,31 @@ def test_pages_have_no_secret_and_run_no_script_of_others(server: RunningServer)
         assert "default-src 'none'; script-src 'self'" in page.headers["content-security-policy"]
         assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
         assert not re.search(r"<script>|<style>| on\w+=| style=|https?://", page.text)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/docs", "/console", "/console/", "/demo", "/demo/", "/v1/None", "/a/b%2Fc/"],
+)
+def test_all_links_stay_under_the_prefix_of_a_proxy(server: RunningServer, path: str) -> None:
+    page = get(server, path)
+    links = re.findall(r'(?:href|src)="([^"#]+)"', page.text)
+    assert len(links) > 2
+    for link in links:
+        address = urljoin(f"/a/prefix{path}", link)
+        assert address.startswith("/a/prefix/")
+        assert get(server, address.removeprefix("/a/prefix"), "*/*").status_code == 200, link
+
+
+def test_a_page_of_a_very_deep_path_stays_small(server: RunningServer) -> None:
+    assert len(get(server, "/" * 4000).text) < 6000
+
+
+def test_a_program_gets_links_with_the_path_of_the_public_url(fresh_server: StartServer) -> None:
+    server = fresh_server("--public-url=https://example.com/sync/")
+    links = get(server, "/", "application/json").json()["links"]
+    assert links["docs"] == "/sync/docs"
+    assert links["readiness"] == "/sync/readyz"
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/v1/Nothing", "/pages/none.css", "/swagger-ui/../x"])

@@ -38,14 +38,14 @@ def connection_paths() -> JsonObject:
         COLLECTION: {
             "get": {
                 "operationId": "ListConnection",
-                "summary": "Read a page of the sockets and event streams of all workers",
+                "summary": "Read a page of the sockets and event streams of all servers",
                 "security": BASIC,
                 "parameters": [
                     query("Identity", "The beginning of identities.", TEXT | {"minLength": 1}),
                     query("Service", "SID or unique name of a service.", _SERVICE),
                     *paging(),
                 ],
-                "responses": {"200": reply("One page", "ConnectionPage"), **refusals(400)},
+                "responses": {"200": reply("One page", "ConnectionPage"), **refusals(400, 503)},
             },
         },
         f"{COLLECTION}/{{connection}}": {
@@ -62,7 +62,7 @@ def connection_paths() -> JsonObject:
                 "operationId": "CloseConnection",
                 "summary": "Close a connection; its client may connect again",
                 "security": BASIC,
-                "responses": {"204": {"description": "Closed"}, **refusals(400)},
+                "responses": {"204": {"description": "Closed"}, **refusals(400, 503)},
             },
         },
         EVENTS: {
@@ -88,13 +88,17 @@ def connection_paths() -> JsonObject:
 def connection_schemas() -> JsonObject:
     """The `schemas` of connections."""
     listed = page("connections", "Connection")
-    silent = {"type": "array", "items": _NUMBER, "description": "Workers that did not answer."}
-    listed["properties"]["silent_workers"] = silent
-    listed["required"] = [*listed["required"], "silent_workers"]
+    for name, items, text in (
+        ("silent_workers", _NUMBER, "Workers of this server that did not answer."),
+        ("silent_servers", TEXT, "Other servers of which a process did not answer."),
+    ):
+        listed["properties"][name] = {"type": "array", "items": items, "description": text}
+        listed["required"] = [*listed["required"], name]
     return {
         "Connection": object_schema(
             {
                 "id": _ID,
+                "server": TEXT,
                 "worker": _NUMBER,
                 "identity": _TEXT_OR_NULL,
                 "service_sid": {**sid("IS"), "type": ["string", "null"]},

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -62,14 +62,22 @@ def _client_routes() -> list[BaseRoute]:
 
 
 def _page_routes(path: str, directory: Path) -> list[BaseRoute]:
-    """Routes of a page, with and without a slash at its end, and of what it loads."""
+    """Routes of a page, with and without a slash at its end, and of what it loads.
+
+    Its links are relative: a proxy may serve it under a prefix.
+    """
+    index = directory / "index.html"
 
     async def page(_: Request) -> Response:
-        return FileResponse(directory / "index.html", headers=STRICT_HEADERS)
+        return FileResponse(index, headers=STRICT_HEADERS)
+
+    async def page_with_slash(_: Request) -> Response:
+        text = index.read_text().replace('="./', '="../')
+        return HTMLResponse(text, headers=STRICT_HEADERS)
 
     return [
         Route(path, page),
-        Route(f"{path}/", page),
+        Route(f"{path}/", page_with_slash),
         Mount(path, _Files(directory, STRICT_HEADERS)),
     ]
 

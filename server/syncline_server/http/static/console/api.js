@@ -17,6 +17,9 @@ export class ApiError extends Error {
   }
 }
 
+/** Address of the server, with the prefix under which a proxy may serve it. */
+const ROOT = new URL("../", import.meta.url);
+
 /** Seconds that a login lasts in a page, at most. */
 const SESSION = 12 * 3_600;
 
@@ -51,7 +54,7 @@ export class Api {
   }
 
   /**
-   * @param {string} path
+   * @param {string} path as the server has it, without the prefix of a proxy
    * @param {AbortSignal} [signal]
    */
   get(path, signal) {
@@ -124,7 +127,7 @@ export class Api {
     }
     let reply;
     try {
-      reply = await fetch(path, {
+      reply = await fetch(new URL(path.slice(1), ROOT), {
         method,
         headers: {
           ...headers,

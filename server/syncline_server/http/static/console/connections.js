@@ -1,4 +1,4 @@
-/** Who is connected to any worker of this server. */
+/** Who is connected to any server of this Redis. */
 
 import { path } from "./api.js";
 import { confirm } from "./dialog.js";
@@ -53,16 +53,26 @@ export async function connectionsView({ api, main, signal }) {
     looking = new AbortController();
     const mine = AbortSignal.any([signal, looking.signal]);
     const table = new Table(
-      "Connections", ["Identity", "Wire", "Since", "Open", "Reading", "Client", "Worker", "Disconnect"],
+      "Connections", ["Identity", "Wire", "Since", "Open", "Reading", "Client", "Server", "Disconnect"],
     );
     const query = search.value === "" ? "" : `&Identity=${encodeURIComponent(search.value)}`;
+    /** @type {Set<string>} */
+    const silent = new Set();
+    const warning = element("p", { class: "problem", role: "status", hidden: true });
     try {
       const more = await pages(
         api, `${path("Connections")}?PageSize=50${query}`, "connections",
-        (all) => all.forEach((each) => addConnection(table, each)), mine,
+        (all, reply) => {
+          all.forEach((each) => addConnection(table, each));
+          reply.silent_workers.forEach((/** @type {number} */ each) => silent.add(`worker ${each} of this server`));
+          reply.silent_servers.forEach((/** @type {string} */ each) => silent.add(each));
+          warning.textContent = `Connections are missing, because these did not answer: ${[...silent].join(", ")}.`;
+          warning.hidden = silent.size === 0;
+        },
+        mine,
       );
       const nobody = element("p", { class: "empty" }, "Nobody is connected.");
-      fill(found, table.isEmpty ? nobody : table.element, more);
+      fill(found, warning, table.isEmpty ? nobody : table.element, more);
     } catch (error) {
       if (!mine.aborted) throw error;
     }
@@ -86,7 +96,7 @@ export async function connectionsView({ api, main, signal }) {
         ? element("span", { class: "badge wait" }, `slow: ${connection.waiting} bytes`)
         : element("span", { class: "badge good" }, "keeps up"),
       connection.peer ?? "–",
-      String(connection.worker),
+      `${connection.server} / ${connection.worker}`,
       button("Disconnect", () => disconnect(connection, who), {
         class: "quiet", "aria-label": `Disconnect ${who}, ${connection.wire}`,
       }),

@@ -1,6 +1,6 @@
 /** The events of one object, or of all, over an event stream with the login of the page. */
 
-import { readEvents } from "/syncline/sse.js";
+import { readEvents } from "../syncline/sse.js";
 import { ApiError } from "./api.js";
 
 /** @import { Api } from "./api.js" */

@@ -11,7 +11,7 @@ import { attempt } from "./notices.js";
  * @param {Api} api
  * @param {string} first the path of the first page
  * @param {string} key the member of the reply that has the resources
- * @param {(resources: any[]) => void} add shows the resources of another page
+ * @param {(resources: any[], reply: any) => void} add shows the resources of another page
  * @param {AbortSignal} signal
  * @returns {Promise<HTMLElement>} what holds the button
  */
@@ -21,12 +21,13 @@ export async function pages(api, first, key, add, signal) {
   /** @param {string} path */
   async function load(path) {
     const reply = await api.get(path, signal);
-    add(reply[key]);
+    add(reply[key], reply);
     const next = reply.meta.next_page_url;
     more.replaceChildren();
     if (next === null) return;
-    const { pathname, search } = new URL(next);
-    more.append(button("Show more", () => attempt(() => load(pathname + search))));
+    // All pages have one path; that of the URL may begin with the prefix of a proxy.
+    const following = first.split("?")[0] + new URL(next).search;
+    more.append(button("Show more", () => attempt(() => load(following))));
   }
 
   await load(first);

@@ -40,5 +40,5 @@ element("another").addEventListener("click", (event) => {
   event.preventDefault();
   const width = Math.floor(screen.availWidth / 2);
   const features = `popup,noopener,width=${width},height=${screen.availHeight},left=${width},top=0`;
-  window.open("/demo", "_blank", features);
+  window.open(new URL("../demo", import.meta.url), "_blank", features);
 });

@@ -30,7 +30,8 @@ export function keepIdentity(side, identity) {
  * @returns {Promise<{ token: string, response: Response }>}
  */
 export async function fetchToken(identity, fetch) {
-  const response = await fetch(`/demo/token?identity=${encodeURIComponent(identity)}`);
+  const address = new URL(`token?identity=${encodeURIComponent(identity)}`, import.meta.url);
+  const response = await fetch(address);
   // Something in between may have answered with a page.
   const body = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(body.message ?? `HTTP ${response.status}`);

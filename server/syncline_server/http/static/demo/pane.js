@@ -1,6 +1,6 @@
 /** One of the two panes: a client of its own, and what it shows. */
 
-import { Client } from "/syncline.js";
+import { Client } from "../syncline.js";
 import { Board } from "./board.js";
 import { Counter } from "./counter.js";
 import { element } from "./elements.js";

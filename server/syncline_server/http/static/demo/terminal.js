@@ -5,21 +5,25 @@ import { element } from "./elements.js";
 /** Milliseconds for which a button says that it copied. */
 const COPIED = 2_000;
 
+/** Address of the server, with the prefix under which a proxy may serve it. */
+const SERVER = new URL("..", import.meta.url).href.replace(/\/$/, "");
+
 /** The parts of the commands; the page adds its own address. */
 const COMMANDS = {
   "command-doc": `syncline doc update user_prefs '{"accent": "#e0218a"}'`,
   "command-map": `syncline map set demo_board card-47 '{"text": "From a terminal", "column": "todo", "place": 0}'`,
 };
 
-/** Show the commands with the address of this page, and let their buttons copy them. */
+/** Show the commands and the code with the address of this page, and let buttons copy the commands. */
 export function showTerminal() {
   for (const [id, command] of Object.entries(COMMANDS)) {
     const shown = element(id);
-    shown.textContent = `${command} --url ${location.origin}`;
+    shown.textContent = `${command} --url ${SERVER}`;
     const button = element(`${id}-copy`);
     button.addEventListener("click", () => void copy(shown, button));
   }
-  element("token-address").textContent = `${location.origin}/demo/token?identity=terminal`;
+  element("module").textContent = new URL("../syncline.js", import.meta.url).pathname;
+  element("token-address").textContent = `${SERVER}/demo/token?identity=terminal`;
 }
 
 async function copy(shown, button) {

@@ -6,7 +6,7 @@ dark.addEventListener("change", follow);
 follow();
 
 globalThis.SwaggerUIBundle({
-  url: "/openapi.json",
+  url: new URL("../openapi.json", import.meta.url).href,
   dom_id: "#viewer",
   deepLinking: true,
   defaultModelsExpandDepth: -1,
