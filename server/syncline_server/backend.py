@@ -21,6 +21,7 @@ from .storage.chosen_sids import ChosenSids
 from .storage.items import Items
 from .storage.listing import Listing
 from .storage.objects import Objects
+from .storage.periodic_lease import PeriodicLease
 from .storage.permissions import Permissions
 from .storage.redis.client import Redis
 from .storage.services import Services
@@ -51,6 +52,7 @@ class Backend:
     meters: Meters = field(default_factory=Meters)
     traces: Traces | None = None
     readiness: Readiness = field(default_factory=Readiness)
+    periodic_lease: PeriodicLease | None = None
     items: Items = field(init=False)
     streams: Streams = field(init=False)
     chosen_sids: ChosenSids = field(init=False)
@@ -89,7 +91,9 @@ class Backend:
         self.dead_letters = DeadLetters(
             self.redis, self.webhooks, settings.webhook_parked_limit, limit
         )
-        self.reachability = Reachability(self.redis, self.services, self.webhooks, limit)
+        self.reachability = Reachability(
+            self.redis, self.services, self.webhooks, limit, lease=self.periodic_lease
+        )
 
     def ready(self) -> bool:
         """True while there are no `problems`."""

@@ -259,6 +259,18 @@ def test_no_document_of_an_allowed_size_has_too_many_values(filling: bytes) -> N
     parse(data, "Data", values_limit(len(data)))
 
 
+@pytest.mark.parametrize("text", ["[0,0]", "[[[[[[", ",,,,,", "{}", b"[0,0]", b"[[[[[[", b",,,,,"])
+def test_a_text_is_refused_for_its_values_exactly_above_the_limit(text: str | bytes) -> None:
+    count = values_in(text)
+    with pytest.raises(Refusal) as caught:
+        parse(text, "Data", count - 1)
+    assert caught.value.code is Code.TOO_LARGE
+    try:
+        parse(text, "Data", count)
+    except Refusal as refusal:
+        assert refusal.code is Code.INVALID_JSON
+
+
 @pytest.mark.parametrize(
     "value",
     [

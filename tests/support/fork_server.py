@@ -2,7 +2,7 @@
 
 It reads from the socket that is its stdin. Each request has the file descriptors for stdin, stdout
 and stderr of the new process, and one for a pipe on which its id and, later, its exit status are
-written. It ends when the other end of the socket is closed.
+written. It ends when the other end of the socket is closed, and all its processes with it.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ class _Forks:
                         os.read(self._woken, 4096)
                         self._report_ended()
                     elif (received := self._receive()) is None:
+                        self._end_all()
                         return None
                     elif self._fork(received[1]):
                         return received[0]
@@ -119,6 +120,11 @@ class _Forks:
         own = self._requests.detach(), self._woken, self._wakes
         for descriptor in (*standard, report, *own, *self._reports.values()):
             os.close(descriptor)
+
+    def _end_all(self) -> None:
+        """End what still runs: a test run that was killed has stopped none of its servers."""
+        for pid in self._reports:
+            os.kill(pid, signal.SIGTERM)
 
     def _report_ended(self) -> None:
         while self._reports:

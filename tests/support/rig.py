@@ -14,6 +14,7 @@ from syncline_server.config.settings import Settings
 from syncline_server.observability.metrics import Meters
 from syncline_server.storage.author import Author
 from syncline_server.storage.objects import Objects
+from syncline_server.storage.periodic_lease import PeriodicLease
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.services import Service, Services
 from syncline_server.storage.webhooks import WebhookPolicy
@@ -82,7 +83,7 @@ class Rig:
         return (await self.documents(service).set(address, data, who=self.author(service))).state
 
     @asynccontextmanager
-    async def delivering(self) -> AsyncIterator[Dispatcher]:
+    async def delivering(self, lease: PeriodicLease | None = None) -> AsyncIterator[Dispatcher]:
         """Run a dispatcher, which delivers webhooks, within the block."""
         made = Dispatcher(
             self.redis,
@@ -94,7 +95,10 @@ class Rig:
                 queue=self.queue,
                 dead_letters=self.dead_letters,
             ),
+            lease,
         )
+        for index in (self.objects.committer.webhook_buckets, self.queue.bucket_index):
+            index.on_write = made.note_writes
         made.start()
         try:
             yield made

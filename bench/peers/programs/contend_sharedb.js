@@ -13,6 +13,11 @@ const [port, count, seconds] = process.argv.slice(2).map(Number);
 async function open() {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
   await once(socket, "open");
+  // An operation whose connection has ended is never answered: end instead of waiting for it.
+  socket.once("close", () => {
+    console.error("the server closed a connection");
+    process.exit(1);
+  });
   const document = new ShareDB.Connection(socket).get("bench", "00000");
   await promisify(document.subscribe).call(document);
   return document;

@@ -24,5 +24,11 @@ for (let number = 0; number < Number(documents); number += 1) {
 
 const http = createServer();
 const sockets = new WebSocketServer({ server: http });
-sockets.on("connection", (socket) => backend.listen(new WebSocketJSONStream(socket)));
+sockets.on("connection", (socket) => {
+  const stream = new WebSocketJSONStream(socket);
+  // A client that leaves while operations are written to it breaks its stream, which must not end
+  // the server: the clients that still contend would wait for their answers permanently.
+  stream.on("error", () => socket.terminate());
+  backend.listen(stream);
+});
 http.listen(Number(port), "127.0.0.1");

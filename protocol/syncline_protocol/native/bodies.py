@@ -17,11 +17,17 @@ __all__ = ["change_body", "date_or_none", "document_body", "header_body", "item_
 
 def header_body(header: Header) -> dict[str, Any]:
     """What a reply says of an object of any type."""
+    # As `_dates` has them, but in one dictionary: the reply to every write has this.
+    expires_ms = header.expires_ms
     return {
         "sid": header.sid,
         "unique_name": header.unique_name,
         "revision": str(header.revision),
-        **_dates(header),
+        "date_created": format_milliseconds(header.created_ms),
+        "date_updated": format_milliseconds(header.updated_ms),
+        "date_expires": None if expires_ms is None else format_milliseconds(expires_ms),
+        "created_by": header.created_by,
+        "updated_by": header.updated_by,
     }
 
 
@@ -71,11 +77,11 @@ def date_or_none(ms: int | None) -> str | None:
     return None if ms is None else format_milliseconds(ms)
 
 
-def _dates(dated: Header | Item) -> dict[str, Any]:
+def _dates(item: Item) -> dict[str, Any]:
     return {
-        "date_created": format_milliseconds(dated.created_ms),
-        "date_updated": format_milliseconds(dated.updated_ms),
-        "date_expires": date_or_none(dated.expires_ms),
-        "created_by": dated.created_by,
-        "updated_by": dated.updated_by,
+        "date_created": format_milliseconds(item.created_ms),
+        "date_updated": format_milliseconds(item.updated_ms),
+        "date_expires": date_or_none(item.expires_ms),
+        "created_by": item.created_by,
+        "updated_by": item.updated_by,
     }

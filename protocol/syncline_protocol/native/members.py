@@ -20,7 +20,8 @@ _Choice = TypeVar("_Choice")
 _PATCHES = ("merge", "operations", "increment")
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: creating a frozen one takes several times as long.
+@dataclass(slots=True)
 class Members:
     """The members of a request, and the type of the object that it names.
 

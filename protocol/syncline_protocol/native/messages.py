@@ -76,7 +76,8 @@ class Ping:
     """Sign of life; the server replies at once."""
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, as `Members`.
+@dataclass(slots=True)
 class Request:
     """One message of a client.
 

@@ -24,6 +24,7 @@ from syncline_server.config.encryption import Broken, SecretCipher
 from syncline_server.observability.metrics import Limit
 from syncline_server.storage import keys
 from syncline_server.storage.change_watcher import ChangeWatcher, make_version
+from syncline_server.storage.data_set_poll import DataSetPoll
 from syncline_server.storage.errors import StorageError
 from syncline_server.storage.paging import Cursor, Page
 from syncline_server.storage.redis.client import Redis
@@ -82,18 +83,21 @@ class ApiKeys:
         secret_cipher: SecretCipher,
         keyring: Keyring,
         limit_hits: Counter[Limit],
+        *,
+        poll: DataSetPoll | None = None,
     ) -> None:
         """
         Args:
             known: receives each change.
             limit_hits: counts hits of limits, by setting.
+            poll: see `ChangeWatcher`.
         """
         self._redis = redis
         self._secret_cipher = secret_cipher
         self._keyring = keyring
         self._limit_hits = limit_hits
         self._records: dict[str, Record] = {}
-        self._change_watcher = ChangeWatcher(redis, keys.API_KEY_VERSION, self._read_again)
+        self._change_watcher = ChangeWatcher(redis, keys.API_KEY_VERSION, self._read_again, poll)
 
     async def start(self) -> None:
         """Read all keys, if Redis is reachable, and begin to watch for changes."""

@@ -22,6 +22,7 @@ from syncline_protocol.objects import SYSTEM
 from syncline_server.config.credentials import make_secret
 from syncline_server.storage import keys
 from syncline_server.storage.change_watcher import ChangeWatcher, make_version
+from syncline_server.storage.data_set_poll import DataSetPoll
 from syncline_server.storage.errors import StorageError
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Argument
@@ -62,12 +63,21 @@ class ConsoleSessions:
     """All sessions. Every method but `start`, `stop` and `has` raises `Refusal` with `UNAVAILABLE`
     while Redis is away."""
 
-    def __init__(self, redis: Redis, *, lifetime: int, limit: int, basis: str) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        lifetime: int,
+        limit: int,
+        basis: str,
+        poll: DataSetPoll | None = None,
+    ) -> None:
         """
         Args:
             lifetime: seconds that a session lasts.
             limit: how many there may be; one more ends the one that began first.
             basis: digest of the settings; sessions of other settings are not accepted.
+            poll: see `ChangeWatcher`.
         """
         self._redis = redis
         self._lifetime = lifetime
@@ -77,7 +87,7 @@ class ConsoleSessions:
         self._unreadable: list[str] = []
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._listeners: list[Callable[[str], None]] = []
-        self._watcher = ChangeWatcher(redis, keys.SESSION_VERSION, self._read_again)
+        self._watcher = ChangeWatcher(redis, keys.SESSION_VERSION, self._read_again, poll)
 
     async def start(self) -> None:
         """Read all sessions, if Redis is reachable, and begin to watch for changes."""

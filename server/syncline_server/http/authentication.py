@@ -11,6 +11,8 @@ from syncline_server.auth.principal import Principal
 from syncline_server.backend import Backend
 from syncline_server.observability.logs import about
 
+from .headers import header
+
 __all__ = [
     "CONSOLE",
     "address_of",
@@ -22,6 +24,8 @@ __all__ = [
 
 CONSOLE = "Syncline-Console"
 """Header of the console's requests, so that the audit log shows what it changes."""
+
+_CONSOLE = CONSOLE.lower().encode()
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing. CORS keeps foreign pages from reading their replies."""
@@ -37,7 +41,7 @@ async def authenticate(backend: Backend, request: Request) -> Principal:
         Refusal: as `Authenticator.authenticate`; `FORBIDDEN` for a write with Basic credentials
             from a page of another origin; `RATE_LIMITED` as `FailedLogins.check`.
     """
-    authorization = request.headers.get("authorization") or ""
+    authorization = header(request.scope, b"authorization") or ""
     if authorization[:6].lower() != "basic ":
         return await backend.authenticator.authenticate(authorization)
     address = address_of(request)
@@ -50,7 +54,7 @@ async def authenticate(backend: Backend, request: Request) -> Principal:
     backend.failed_logins.record_success(address, authorization)
     if request.method not in _SAFE:
         check_page(backend, request)
-    if caller.person is not None or CONSOLE in request.headers:
+    if caller.person is not None or header(request.scope, _CONSOLE) is not None:
         about(via="console", person=caller.person)
         # What it changes gets an audit line (`middleware.console_changes`).
         request.scope["state"][CONSOLE] = True
@@ -104,12 +108,15 @@ def check_page(backend: Backend, request: Request) -> None:
     Raises:
         Refusal: `FORBIDDEN`.
     """
-    origins = request.headers.getlist("origin")
-    settings = backend.settings
-    trusted = Origins([each for each in settings.origins if each != "*"], settings.public_url)
-    # Without `Origin` it is no browser, or a page whose privacy software removes the header.
-    is_foreign = not origins and request.headers.get("sec-fetch-site", "none") in _FOREIGN
-    if is_foreign or not trusted.admit(origins, request.headers.get("host", "")):
+    if header(request.scope, b"origin") is None:
+        # It is no browser, or a page whose privacy software removes `Origin`.
+        is_foreign = header(request.scope, b"sec-fetch-site") in _FOREIGN
+    else:
+        settings = backend.settings
+        trusted = Origins([each for each in settings.origins if each != "*"], settings.public_url)
+        origins, host = request.headers.getlist("origin"), header(request.scope, b"host")
+        is_foreign = not trusted.admit(origins, host or "")
+    if is_foreign:
         raise Refusal(
             Code.FORBIDDEN,
             "Pages of this origin must not write with Basic credentials; add the origin to "

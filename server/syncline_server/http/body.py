@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
 from typing import Any, Protocol
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from syncline_protocol import fields, jsondata, native
 from syncline_protocol.documents import PatchBody
@@ -15,6 +14,7 @@ from syncline_protocol.errors import Code, Refusal
 from syncline_server.objects.work import work_of_form, work_of_json
 
 from . import urlencoded
+from .headers import header
 
 __all__ = [
     "FORM",
@@ -141,27 +141,32 @@ async def _read(request: Request, limit: int) -> bytes:
     """The body. A `Content-Length` above `limit` is refused before anything is read; a chunked body
     as soon as it passes `limit`."""
     # The HTTP parser accepts only digits here.
-    declared = request.headers.get("content-length", "0")
+    declared = header(request.scope, b"content-length") or "0"
     if len(declared) > _LENGTH_DIGITS or int(declared) > limit:
         raise _too_large(limit)
+    # Not by `Request.stream`: a generator costs more than reading the one chunk of most bodies.
     body = bytearray()
-    async with aclosing(request.stream()) as chunks:
-        async for chunk in chunks:
-            body += chunk
-            if len(body) > limit:
-                raise _too_large(limit)
-    return bytes(body)
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise _too_large(limit)
+        if not message.get("more_body", False):
+            return bytes(body)
 
 
 def _media_type(request: Request) -> str:
     """The content type in lower case; "" without one."""
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    encoding = header(request.scope, b"content-encoding")
+    if encoding is not None and encoding.lower() != "identity":
         raise Refusal(
             Code.UNSUPPORTED_MEDIA_TYPE,
             "The request body must be sent as it is; Content-Encoding "
-            f"{fields.show(request.headers['content-encoding'])} was given.",
+            f"{fields.show(encoding)} was given.",
         )
-    media_type, *options = request.headers.get("content-type", "").lower().split(";")
+    media_type, *options = (header(request.scope, b"content-type") or "").lower().split(";")
     for option in options:
         name, _, value = option.partition("=")
         if name.strip() == "charset" and value.strip(' "') not in _CHARSETS:

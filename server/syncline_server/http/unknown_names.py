@@ -41,6 +41,8 @@ def check_query(
     Raises:
         Refusal: `UNKNOWN_PARAMETER`; as `urlencoded.pairs`.
     """
+    if not request.scope["query_string"]:
+        return []
     is_read = request.method in ("GET", "HEAD", "OPTIONS")
     allowed = (*PAGING, *known) if is_read else tuple(known)
     given = urlencoded.pairs(request.scope["query_string"], "the query", limit)

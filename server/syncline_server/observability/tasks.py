@@ -1,4 +1,5 @@
-"""Background tasks: `TaskSet` for those of one owner, `PeriodicTask` for work that repeats."""
+"""Background tasks: `TaskSet` for those of one owner, `PeriodicTask` for work that repeats, and
+`FailureLog` for its failures."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 
 from syncline_protocol.errors import Refusal
 
-__all__ = ["PeriodicTask", "TaskSet"]
+__all__ = ["FailureLog", "PeriodicTask", "TaskSet"]
 
 T = TypeVar("T")
 
@@ -47,6 +48,31 @@ class TaskSet:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
+class FailureLog:
+    """Logs the failures of work that repeats; of equal ones in a row only the first."""
+
+    def __init__(self, name: str, logger: logging.Logger) -> None:
+        """`name`: what the log calls the work, such as "the sweep"."""
+        self._name = name
+        self._logger = logger
+        self._last: type[Exception] | None = None
+
+    def record(self, error: Exception | None) -> None:
+        """Record how a run ended; None for success."""
+        if error is None:
+            self._last = None
+        elif type(error) is not self._last:
+            self._last = type(error)
+            self._log(error)
+
+    def _log(self, error: Exception) -> None:
+        if isinstance(error, Refusal):
+            # The store is away, which `Readiness` logs; most periodic work depends on it.
+            self._logger.debug("%s waits: %s", self._name, error)
+        else:
+            self._logger.error("%s failed", self._name, exc_info=error)
+
+
 class PeriodicTask:
     """Runs a coroutine function again and again, with a pause after each run, until `stop`.
 
@@ -70,9 +96,7 @@ class PeriodicTask:
         """
         self._work = work
         self._interval = interval
-        self._name = name
-        self._logger = logger
-        self._failure: type[Exception] | None = None
+        self._failures = FailureLog(name, logger)
         self._awakened = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         # Callers of `run_again`, whose run has not begun.
@@ -110,9 +134,9 @@ class PeriodicTask:
             try:
                 await self._work()
             except Exception as error:
-                self._log_failure(error)
+                self._failures.record(error)
             else:
-                self._failure = None
+                self._failures.record(None)
             for each in waiting:
                 if not each.done():
                     each.set_result(None)
@@ -123,13 +147,3 @@ class PeriodicTask:
         with suppress(TimeoutError):
             async with asyncio.timeout(interval):
                 await self._awakened.wait()
-
-    def _log_failure(self, error: Exception) -> None:
-        if type(error) is self._failure:
-            return
-        self._failure = type(error)
-        if isinstance(error, Refusal):
-            # The store is away, which `Readiness` logs; most periodic work depends on it.
-            self._logger.debug("%s waits: %s", self._name, error)
-        else:
-            self._logger.error("%s failed", self._name, exc_info=error)

@@ -43,10 +43,12 @@ from syncline_server.realtime.timer_wheel import TimerWheel
 from syncline_server.realtime.websocket import availability
 from syncline_server.realtime.websocket.socket import Socket
 from syncline_server.realtime.websocket.socket_protocol import socket_protocol
+from syncline_server.storage.data_set_poll import DataSetPoll
 from syncline_server.storage.deletions import Deletions
 from syncline_server.storage.expiry import Sweeper
 from syncline_server.storage.listing import Listing
 from syncline_server.storage.objects import Objects
+from syncline_server.storage.periodic_lease import PeriodicLease
 from syncline_server.storage.permissions import Permissions
 from syncline_server.storage.reclaimer import Reclaimer
 from syncline_server.storage.redis.client import Redis
@@ -132,9 +134,11 @@ def create_app(
     traces = _traces(settings, meters, worker)
     objects = Objects(redis, settings.operation_memory, traces)
     provider_tokens = _provider_tokens(settings, meters)
-    login = _console_login(settings, credentials, provider_tokens, redis, meters=meters)
+    lease = PeriodicLease()
+    poll = DataSetPoll(redis, lease)
+    login = _console_login(settings, credentials, provider_tokens, redis, meters=meters, poll=poll)
     sessions = None if login is None else login.sessions
-    services = Services(redis, settings.default_service_sid)
+    services = Services(redis, settings.default_service_sid, poll=poll)
     backend = Backend(
         settings=settings,
         authenticator=Authenticator(
@@ -162,6 +166,7 @@ def create_app(
         meters=meters,
         traces=traces,
         readiness=readiness,
+        periodic_lease=lease,
     )
     probe = WriteProbe(redis, backend.readiness)
     disk = (
@@ -185,9 +190,10 @@ def create_app(
         backend.items,
         settings.sweep_interval,
         webhooks=backend.webhooks_of_the_system,
+        lease=lease,
     )
-    deletions = Deletions(redis, objects)
-    reclaimer = Reclaimer(redis, meters)
+    deletions = Deletions(redis, objects, lease)
+    reclaimer = Reclaimer(redis, meters, lease)
     context = DeliveryContext(
         settings=settings,
         credentials=credentials,
@@ -196,8 +202,11 @@ def create_app(
         queue=backend.webhooks,
         dead_letters=backend.dead_letters,
     )
-    dispatcher = Dispatcher(redis, context)
-    api_keys = ApiKeys(redis, SecretCipher(credentials.master_key), keyring, meters.limit_hits)
+    dispatcher = Dispatcher(redis, context, lease)
+    objects.committer.webhook_buckets.on_write = dispatcher.note_writes
+    backend.webhooks.bucket_index.on_write = dispatcher.note_writes
+    secret_cipher = SecretCipher(credentials.master_key)
+    api_keys = ApiKeys(redis, secret_cipher, keyring, meters.limit_hits, poll=poll)
     keyring.on_end(connections.evict)
     if sessions is not None:
         sessions.on_end(connections.evict)
@@ -205,8 +214,8 @@ def create_app(
     services.on_change(deletions.on_service_change)
 
     # Each part uses parts before it, and stops before them: reachability queues webhooks that the
-    # dispatcher delivers, the disk watch may refuse writes before Redis takes any, and nearly all
-    # parts use Redis.
+    # dispatcher delivers, the disk watch may refuse writes before Redis takes any, the poll gives
+    # the lease of the periodic work back, and nearly all parts use Redis.
     parts: list[_Part | None] = [
         disk,
         redis,
@@ -217,6 +226,7 @@ def create_app(
         api_keys,
         sessions,
         services,
+        poll,
         sweeper,
         deletions,
         reclaimer,
@@ -334,6 +344,7 @@ def _console_login(
     redis: Redis,
     *,
     meters: Meters,
+    poll: DataSetPoll,
 ) -> ConsoleLogin | None:
     if tokens is None or not settings.console_oidc_admins:
         return None
@@ -345,6 +356,7 @@ def _console_login(
         lifetime=settings.console_session,
         limit=settings.console_sessions,
         basis=basis_of(settings),
+        poll=poll,
     )
     return ConsoleLogin(
         settings, tokens, sessions, meters.limit_hits, secret=credentials.console_secret

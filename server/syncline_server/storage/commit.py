@@ -143,8 +143,11 @@ class Commit:
             redis.prefixed(keys.service_tag(at.service_sid) if whole else self.tag),
             "operation_ms",
             operation_ms,
-            *by_name(self._lookup),
         ]
+        if at.sid:
+            arguments += ("sid", at.sid)
+        if self.name or not at.sid:
+            arguments += ("name", self.name or at.name)
         if tail is not None:
             arguments += ("tail", tail)
         if self.if_match is not None:
@@ -167,7 +170,10 @@ class Commit:
                 arguments += ("webhooks_reports", 1)
             if webhooks.endpoint:
                 arguments += ("endpoint", webhooks.endpoint)
-        return [*arguments, *by_name(self.parameters)]
+        for name, value in self.parameters.items():
+            if value is not None:
+                arguments += (name, value)
+        return arguments
 
     @property
     def _lookup(self) -> dict[str, str | None]:

@@ -38,6 +38,7 @@ class Committer:
     Attributes:
         on_trouble: called with the SIDs of the service and the object when a write was applied but
             Redis refused what follows it, perhaps the event.
+        webhook_buckets: the index that each commit with a webhook is added to.
     """
 
     def __init__(self, redis: Redis, operation_ms: int, traces: Traces | None) -> None:
@@ -46,7 +47,7 @@ class Committer:
         self._traces = traces
         self._settlement = Settlement(redis, operation_ms)
         self._run = self._settlement.run if traces is None else self._run_traced
-        self._webhook_buckets = BucketIndex(redis)
+        self.webhook_buckets = BucketIndex(redis)
         self._garbage = Garbage(redis)
         self._names = AwayNames(redis)
         self.on_trouble: Callable[[str, str], None] = lambda service_sid, sid: None
@@ -74,7 +75,7 @@ class Committer:
         # Read before the commit is sent: its revision is not below this time.
         commit.not_before_ms = self._redis.now_ms(commit.tag)
         if commit.author.webhooks is not None:
-            self._webhook_buckets.add(commit.tag[1:-1])
+            self.webhook_buckets.add(commit.tag[1:-1])
         if commit.ttl:
             # Sent before the commit. If this process dies in between, the sweeper finds nothing due
             # in the bucket; sent after it, the sweeper would miss the object's expiry.

@@ -2,7 +2,8 @@
 
 `Services.delete` records the order in the same step that makes the service unknown. One process at
 a time carries it out, bucket by bucket, and records its progress. If it dies, another process goes
-on from there. Large keys are left to the reclaimer, which needs no service.
+on from there: the one with the lease of the periodic work looks for orders. Large keys are left to
+the reclaimer, which needs no service.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from .change_watcher import STALE_AFTER
 from .garbage import Garbage
 from .keys import ObjectAddress
 from .objects import Objects
+from .periodic_lease import PeriodicLease
 from .redis.client import Redis
 from .services import Service
 
@@ -77,7 +79,8 @@ class Deletions(PeriodicTask):
     """Carries out the deletions, one after the other. After `stop` another process goes on, or this
     one after its next start."""
 
-    def __init__(self, redis: Redis, objects: Objects) -> None:
+    def __init__(self, redis: Redis, objects: Objects, lease: PeriodicLease | None = None) -> None:
+        """`lease`: this process looks for orders while it has it; None to look always."""
         super().__init__(
             self._carry_out_all, CHECK_INTERVAL, name="the deletion of services", logger=logger
         )
@@ -87,13 +90,24 @@ class Deletions(PeriodicTask):
         self._holder = secrets.token_hex(8)
         # Loop time at which this process first saw each order.
         self._seen: dict[str, float] = {}
+        self._periodic_lease = lease
+        # True if this process knows of an order that it has not seen yet.
+        self._is_ordered = False
+        if lease is not None:
+            lease.on_gain(self.wake)
 
     def on_service_change(self, _: Service, after: Service | None) -> None:
         """Carry out a deletion at once that this process has ordered or noticed."""
         if after is None:
+            self._is_ordered = True
             self.wake()
 
     async def _carry_out_all(self) -> None:
+        # A process that has begun with an order goes on with it.
+        lease, knows_orders = self._periodic_lease, self._is_ordered or bool(self._seen)
+        if lease is not None and not (lease.is_held or knows_orders):
+            return
+        self._is_ordered = False
         now = asyncio.get_running_loop().time()
         orders = await self._orders()
         self._seen = {each.sid: self._seen.get(each.sid, now) for each in orders}

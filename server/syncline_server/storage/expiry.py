@@ -1,7 +1,8 @@
 """The sweeper: removes objects and items past their expiry, and so notifies their subscribers.
 
-Readers do not depend on it: an object past its expiry is absent to them at once. Several processes
-may sweep at the same time, since each removal is one atomic script.
+Readers do not depend on it: an object past its expiry is absent to them at once. The process with
+the lease of the periodic work sweeps. Several may sweep at the same time, as after a pause of that
+process, since each removal is one atomic script.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from .filled_buckets import FilledBuckets
 from .items import Items
 from .keys import ObjectAddress
 from .objects import Objects
+from .periodic_lease import PeriodicLease
 from .redis.client import Redis
 from .scripts import DUE, by_name
 from .webhooks import WebhookPolicy
@@ -51,7 +53,8 @@ round begins at once."""
 
 INSPECTION_INTERVAL = 60.0
 """Seconds between inspections of all buckets, which find those that a crash or a failover kept off
-the index. After an error the next round inspects at once."""
+the index. After an error the next round inspects at once, and so does a process that gets the
+lease."""
 
 
 class Sweeper(PeriodicTask):
@@ -65,11 +68,13 @@ class Sweeper(PeriodicTask):
         interval: float,
         *,
         webhooks: Callable[[str], Awaitable[WebhookPolicy | None]] | None = None,
+        lease: PeriodicLease | None = None,
     ) -> None:
         """
         Args:
             interval: seconds between sweeps.
             webhooks: returns the policy of a service; None for no webhooks.
+            lease: this process sweeps while it has it; None to sweep always.
         """
         super().__init__(self._sweep_all, interval, name="the sweep", logger=logger)
         self._redis = redis
@@ -80,8 +85,26 @@ class Sweeper(PeriodicTask):
         self._filled = FilledBuckets(redis)
         self._webhooks = webhooks
         self._inspected_at = float("-inf")  # loop time
+        self._lease = lease
+        self._was_asked = False
+        if lease is not None:
+            lease.on_gain(self._begin)
+
+    async def run_again(self) -> None:
+        """Return once a sweep that began after this call has ended; it needs no lease."""
+        self._was_asked = True
+        await super().run_again()
+
+    def _begin(self) -> None:
+        """Sweep from now on. The process before may have died in the middle of a sweep, with
+        buckets off the index."""
+        self._inspected_at = float("-inf")
+        self.wake()
 
     async def _sweep_all(self) -> None:
+        was_asked, self._was_asked = self._was_asked, False
+        if self._lease is not None and not (self._lease.is_held or was_asked):
+            return
         clock = asyncio.get_running_loop().time
         if clock() - self._inspected_at >= INSPECTION_INTERVAL:
             for service_sid in await self._services():

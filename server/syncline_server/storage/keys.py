@@ -40,6 +40,7 @@ scripts make the same names from the tag.
     {syncline}:names        hash   unique name of a service -> SID
     {syncline}:index        zset   SIDs of services, for listing in their order
     {syncline}:version      string random; replaced at each change to a service
+    {syncline}:periodic     string process that does the periodic work, for a bounded time
     {syncline}:deletions    hash   SID of a service that is being deleted -> its progress, JSON
     {syncline}:deletion:IS… string process that carries out the deletion, for a bounded time
     {syncline}:garbage      set    buckets (IS…:3f) that may have garbage
@@ -73,6 +74,7 @@ __all__ = [
     "DELETIONS",
     "GARBAGE",
     "MASTER",
+    "PERIODIC_LEASE",
     "RECLAIMER",
     "REVOKED",
     "SERVERS",
@@ -114,6 +116,7 @@ SERVICES = f"{ALL_SERVICES}:services"
 SERVICE_NAMES = f"{ALL_SERVICES}:names"
 SERVICE_INDEX = f"{ALL_SERVICES}:index"
 SERVICE_VERSION = f"{ALL_SERVICES}:version"
+PERIODIC_LEASE = f"{ALL_SERVICES}:periodic"
 DELETIONS = f"{ALL_SERVICES}:deletions"
 WEBHOOKS = f"{ALL_SERVICES}:webhooks"
 WEBHOOK_INSPECTION = f"{ALL_SERVICES}:inspection"

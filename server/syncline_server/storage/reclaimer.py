@@ -1,7 +1,8 @@
 """The reclaimer: frees what removed objects left, in small portions with pauses between them.
 
-One process at a time does it, for all services. What is left to free is recorded in Redis
-(`garbage`): if the process dies, another one goes on.
+The process with the lease of the periodic work looks for garbage; it also takes a lease of its own
+for freeing, which takes long. What is left to free is recorded in Redis (`garbage`): if the process
+dies, another one goes on.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from syncline_server.observability.tasks import PeriodicTask
 
 from . import keys
 from .garbage import Garbage, tag_of_entry
+from .periodic_lease import PeriodicLease
 from .redis.client import Redis
 from .scripts import LEASE, RECLAIM, by_name
 
@@ -57,7 +59,10 @@ class Interrupted(Exception):
 class Reclaimer(PeriodicTask):
     """Frees the garbage of all services, until it is stopped."""
 
-    def __init__(self, redis: Redis, meters: Meters | None = None) -> None:
+    def __init__(
+        self, redis: Redis, meters: Meters | None = None, lease: PeriodicLease | None = None
+    ) -> None:
+        """`lease`: this process looks for garbage while it has it; None to look always."""
         super().__init__(
             self._reclaim_all,
             CHECK_INTERVAL,
@@ -70,8 +75,13 @@ class Reclaimer(PeriodicTask):
         self._holder = secrets.token_hex(8)
         self._renewed_at = 0.0  # loop time
         self._inspected_at = float("-inf")  # loop time
+        self._periodic_lease = lease
+        if lease is not None:
+            lease.on_gain(self.wake)
 
     async def _reclaim_all(self) -> None:
+        if self._periodic_lease is not None and not self._periodic_lease.is_held:
+            return
         await self._inspect()
         entries = await self._redis.execute("SRANDMEMBER", keys.GARBAGE, BUCKETS_AT_ONCE)
         if not entries or not await self._lease():

@@ -33,7 +33,19 @@ def _header(reply: Reply) -> Header:
 
 
 def _document(reply: Reply) -> Document:
-    return Document(**_fields(reply), data=reply[4])
+    # As `_fields` has it, but without a dictionary: every write and read of a document ends here.
+    _, sid, name, revision, data, created, updated, expires, creator, writer = reply[:10]
+    return Document(
+        sid=sid.decode(),
+        unique_name=name.decode() or None,
+        revision=int(revision),
+        created_ms=int(created),
+        updated_ms=int(updated),
+        expires_ms=int(expires) if expires else None,
+        created_by=creator.decode(),
+        updated_by=writer.decode(),
+        data=data,
+    )
 
 
 def _fields(reply: Reply) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from syncline_server.config.validation import SettingError
 
 from . import keys
 from .change_watcher import ChangeWatcher, make_version
+from .data_set_poll import DataSetPoll
 from .errors import StorageError
 from .filled_buckets import FilledBuckets
 from .paging import Page, read_page
@@ -66,11 +67,14 @@ block."""
 class Services:
     """All services. Every method raises `Refusal` with `UNAVAILABLE` while Redis is away."""
 
-    def __init__(self, redis: Redis, default_sid: str | None = None) -> None:
+    def __init__(
+        self, redis: Redis, default_sid: str | None = None, *, poll: DataSetPoll | None = None
+    ) -> None:
         """
         Args:
             default_sid: the SID for creating the default service; None for a random one. If that
                 service has another SID already, this one is a second address of it.
+            poll: see `ChangeWatcher`.
         """
         self._redis = redis
         self._configured_sid = default_sid
@@ -78,7 +82,7 @@ class Services:
         self._default_sid: str | None = None
         self._listeners: list[Changed] = []
         self._filled = FilledBuckets(redis)
-        self._change_watcher = ChangeWatcher(redis, keys.SERVICE_VERSION, self._read_again)
+        self._change_watcher = ChangeWatcher(redis, keys.SERVICE_VERSION, self._read_again, poll)
 
     def start(self) -> None:
         """Start watching for changes by other processes."""

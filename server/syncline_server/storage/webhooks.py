@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from syncline_server.observability.tasks import TaskSet
@@ -55,9 +55,13 @@ class BucketIndex:
 
     On a single Redis the command leaves in the same socket write as the commits. If it is lost, the
     process that delivers webhooks finds the bucket by an inspection.
+
+    Attributes:
+        on_write: called with the buckets that were added. It must not block.
     """
 
     def __init__(self, redis: Redis) -> None:
+        self.on_write: Callable[[Collection[str]], None] = lambda buckets: None
         self._redis = redis
         self._buckets: set[str] = set()
         self._tasks = TaskSet()
@@ -75,8 +79,9 @@ class BucketIndex:
         except StorageError as error:
             logger.debug("webhooks were not recorded: %s", error)
 
-    async def write(self, buckets: Iterable[str]) -> None:
+    async def write(self, buckets: Collection[str]) -> None:
         """Add buckets now, each with a new score (see settle.lua). Raises as `Redis.execute`."""
         moment = time.time_ns() // 1000
         words = [word for bucket in buckets for word in (moment, bucket)]
         await self._redis.execute("ZADD", keys.WEBHOOKS, *words)
+        self.on_write(buckets)

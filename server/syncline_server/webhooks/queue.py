@@ -42,11 +42,15 @@ class EventBatch:
 
 
 class Queue:
-    """All queues. Every method raises a `StorageError` while Redis is away."""
+    """All queues. Every method raises a `StorageError` while Redis is away.
+
+    Attributes:
+        bucket_index: the index that each webhook outside of a commit is added to.
+    """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._bucket_index = BucketIndex(redis)
+        self.bucket_index = BucketIndex(redis)
         self._name = secrets.token_hex(8)
 
     def now_ms(self) -> int:
@@ -64,7 +68,7 @@ class Queue:
 
     async def add_bucket(self, service_sid: str, bucket: str) -> None:
         """Add a bucket to the index, so that a consumer reads it."""
-        await self._bucket_index.write([f"{service_sid}:{bucket}"])
+        await self.bucket_index.write([f"{service_sid}:{bucket}"])
 
     async def remove_bucket(self, service_sid: str, bucket: str, score: bytes) -> None:
         """Remove an empty bucket from the index, and its queue if it is empty.

@@ -5,8 +5,9 @@ the identity is: as connected with its first endpoint, and as disconnected once 
 in any process for the debouncing window. For this an endpoint stays in Redis for the window after
 its connection has ended.
 
-Each process keeps a list of its endpoints in Redis. If a process dies, another one takes its list
-over, or the next one to start, as if these connections had just ended.
+Each process keeps a list of its endpoints in Redis. If a process dies, the one with the lease of
+the periodic work takes its list over, or the next one to start, as if these connections had just
+ended.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from syncline_protocol.sids import bucket_of_name
 from syncline_server.observability.tasks import PeriodicTask, TaskSet
 from syncline_server.storage import keys
 from syncline_server.storage.errors import StorageError
+from syncline_server.storage.periodic_lease import PeriodicLease
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.scripts import WEBHOOKS, by_name
 from syncline_server.storage.services import Service, Services
@@ -71,12 +73,25 @@ class _Endpoint:
 class Reachability:
     """The endpoints of one process, in services with reachability webhooks."""
 
-    def __init__(self, redis: Redis, services: Services, queue: Queue, queue_limit: int) -> None:
-        """`queue_limit`: maximum queued webhooks of one bucket."""
+    def __init__(
+        self,
+        redis: Redis,
+        services: Services,
+        queue: Queue,
+        queue_limit: int,
+        *,
+        lease: PeriodicLease | None = None,
+    ) -> None:
+        """
+        Args:
+            queue_limit: maximum queued webhooks of one bucket.
+            lease: this process looks for dead processes while it has it; None to look always.
+        """
         self._redis = redis
         self._services = services
         self._queue = queue
         self._limit = queue_limit
+        self._lease = lease
         self._name = secrets.token_hex(8)
         self._own = keys.endpoints(self._name)
         self._present: dict[str, tuple[_Endpoint, asyncio.Task[None]]] = {}
@@ -172,7 +187,10 @@ class Reachability:
     async def _run(self) -> None:
         if self._is_listed:
             await self._list()
-        await self._check_processes()
+        if self._lease is None or self._lease.is_held:
+            await self._check_processes()
+        else:
+            self._silent.clear()
 
     async def _check_processes(self) -> None:
         names = [name.decode() for name in await self._redis.execute("SMEMBERS", keys.ENDPOINTS)]

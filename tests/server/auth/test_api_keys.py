@@ -20,8 +20,7 @@ from syncline_server.config.encryption import SecretCipher, make_master_key
 from syncline_server.config.settings import Settings
 from syncline_server.config.validation import SettingError
 from syncline_server.observability.metrics import Limit
-from syncline_server.storage import change_watcher as change_watcher
-from syncline_server.storage import keys
+from syncline_server.storage import data_set_poll, keys
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
@@ -274,7 +273,7 @@ class TestLookingAfterThem:
     async def test_once_started_they_follow_by_themselves(
         self, here: Process, elsewhere: Process, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(change_watcher, "CHECK_INTERVAL", 0.02)
+        monkeypatch.setattr(data_set_poll, "POLL_INTERVAL", 0.02)
         record, secret = await elsewhere.keys.create(None, False, LIMIT)
         await here.keys.start()
         assert here.known.signing_secret(record.sid) == secret  # read before anything is served
@@ -289,7 +288,7 @@ class TestLookingAfterThem:
         elsewhere: Process,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(change_watcher, "CHECK_INTERVAL", 0.02)
+        monkeypatch.setattr(data_set_poll, "POLL_INTERVAL", 0.02)
         record, secret = await here.keys.create(None, False, LIMIT)
         await here.keys.start()
         await elsewhere.keys.refresh()

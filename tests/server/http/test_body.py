@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from syncline_protocol.documents import Increment, MergePatch, OperationsPatch
 from syncline_server.http.body import read_members, read_parameters, read_patch
@@ -59,6 +60,35 @@ def post(client: TestClient, body: bytes, content_type: str | None, **headers: s
         headers["Content-Type"] = content_type
     reply = client.post("/", content=body, headers=headers)
     return reply.json() if reply.is_success else (reply.status_code, reply.json()["code"])
+
+
+async def test_a_body_whose_client_goes_away_has_no_parameters() -> None:
+    messages: list[Message] = [
+        {"type": "http.request", "body": b"Data=%7B%7D", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    headers = [(b"content-type", FORM.encode())]
+    request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
+    with pytest.raises(ClientDisconnect):
+        await read_parameters(request, Limits(), count_work)
+
+
+async def test_a_body_in_many_chunks_is_read_as_one() -> None:
+    chunks = [b"Da", b"", b"ta=%7B", b"%7D"]
+    messages: list[Message] = [
+        {"type": "http.request", "body": each, "more_body": True} for each in chunks
+    ]
+
+    async def receive() -> Message:
+        return messages.pop(0) if messages else {"type": "http.request"}
+
+    headers = [(b"content-type", FORM.encode())]
+    request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
+    assert await read_parameters(request, Limits(), count_work) == [("Data", "{}")]
 
 
 @pytest.mark.parametrize("content_type", [None, FORM, JSON, "image/png", "text/plain; charset=x"])

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from support.store import Store, eventually
 from syncline_protocol.errors import Refusal
 from syncline_server.storage import change_watcher as module
+from syncline_server.storage import data_set_poll, keys
 from syncline_server.storage.change_watcher import ChangeWatcher, make_version
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.redis.connection import Connection
 
-KEY = "{watched}:version"
+KEY = f"{keys.ALL_SERVICES}:watched"
 
 
 class Readings:
@@ -39,8 +40,16 @@ async def change_watcher(
     redis: Redis, admin: Connection, readings: Readings
 ) -> AsyncIterator[ChangeWatcher]:
     await admin.execute("DEL", KEY)
-    change_watcher = ChangeWatcher(redis, KEY, readings.read)
-    yield change_watcher
+    yield ChangeWatcher(redis, KEY, readings.read)
+
+
+@pytest.fixture
+async def started(
+    change_watcher: ChangeWatcher, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[[], None]]:
+    """Starts the watcher, which is stopped after the test."""
+    monkeypatch.setattr(data_set_poll, "POLL_INTERVAL", 0.02)
+    yield change_watcher.start
     await change_watcher.stop()
 
 
@@ -93,14 +102,9 @@ async def test_who_needs_no_more_than_a_current_state_asks_no_more(
 
 
 async def test_it_follows_by_itself_and_past_breaks(
-    change_watcher: ChangeWatcher,
-    store: Store,
-    readings: Readings,
-    redis: Redis,
-    monkeypatch: pytest.MonkeyPatch,
+    started: Callable[[], None], store: Store, readings: Readings, redis: Redis
 ) -> None:
-    monkeypatch.setattr(module, "CHECK_INTERVAL", 0.02)
-    change_watcher.start()
+    started()
     await eventually(lambda: readings.count == 1)
     await store.cut("normal")
     await eventually(lambda: redis.connected)
@@ -111,13 +115,12 @@ async def test_it_follows_by_itself_and_past_breaks(
 
 async def test_a_failure_ends_nothing(
     change_watcher: ChangeWatcher,
+    started: Callable[[], None],
     readings: Readings,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(module, "CHECK_INTERVAL", 0.02)
     readings.failure = RuntimeError("broken")
-    change_watcher.start()
+    started()
     await eventually(lambda: readings.count >= 2)
     readings.failure = None
     await eventually(lambda: change_watcher.is_current)

@@ -10,7 +10,7 @@ import pytest
 
 from support.store import Store, eventually, refused
 from syncline_protocol.errors import Code
-from syncline_server.storage import change_watcher as change_watcher
+from syncline_server.storage import change_watcher, data_set_poll
 from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.services import Service, Services
 
@@ -86,7 +86,7 @@ async def test_a_change_of_ones_own_is_noticed_at_once(services: Services) -> No
 async def test_once_started_it_looks_by_itself(
     services: Services, elsewhere: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(change_watcher, "CHECK_INTERVAL", 0.02)
+    monkeypatch.setattr(data_set_poll, "POLL_INTERVAL", 0.02)
     made = await services.create({}, LIMIT)
     await services.find(made.sid)
     services.start()
@@ -109,7 +109,7 @@ async def test_what_was_not_looked_after_for_long_is_not_trusted(
 async def test_looking_goes_on_when_redis_comes_back(
     store: Store, services: Services, elsewhere: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(change_watcher, "CHECK_INTERVAL", 0.02)
+    monkeypatch.setattr(data_set_poll, "POLL_INTERVAL", 0.02)
     made = await services.create({}, LIMIT)
     await services.find(made.sid)
     services.start()

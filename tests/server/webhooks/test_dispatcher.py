@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -16,7 +17,8 @@ from support.store import Store, eventually
 from syncline_protocol.documents import Document
 from syncline_protocol.sids import bucket_of_name
 from syncline_server.observability.metrics import Limit
-from syncline_server.storage import keys
+from syncline_server.storage import keys, periodic_lease
+from syncline_server.storage.periodic_lease import PeriodicLease
 from syncline_server.storage.redis.connection import Connection
 from syncline_server.storage.services import Service
 from syncline_server.webhooks import consumer as consumer
@@ -373,3 +375,33 @@ async def test_a_break_of_redis_loses_nothing(rig: Rig, receiver: Receiver, stor
         await store.cut("normal")
         taken = await receiver.until_taken(4 * SOME)
     assert in_order(taken)
+
+
+async def test_a_process_that_writes_delivers_without_the_lease_of_the_periodic_work(
+    rig: Rig, receiver: Receiver
+) -> None:
+    service = await rig.service(receiver.url)
+    async with rig.delivering(PeriodicLease()):
+        made = await documents(rig, service)
+        await write_all(rig, service, made)
+        await receiver.until_taken(4 * SOME)
+    assert in_order(receiver.came)
+
+
+async def test_webhooks_that_no_process_has_are_left_to_the_one_with_that_lease(
+    rig: Rig, receiver: Receiver, admin: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(periodic_lease, "LEASE_MS", 3_600_000)
+    # Who inspects the queues takes what it finds.
+    await admin.execute("SET", keys.WEBHOOK_INSPECTION, "", "PX", 3_600_000)
+    service, lease = await rig.service(receiver.url), PeriodicLease()
+    # By a process that died before it could deliver.
+    await documents(rig.with_settings(), service)
+    async with rig.delivering(lease) as dispatcher:
+        for _ in range(3):
+            await dispatcher._task.run_again()
+        assert not dispatcher._consumers
+        lease.update(True, time.monotonic())
+        await receiver.until_taken(SOME)
+    await admin.execute("DEL", keys.WEBHOOK_INSPECTION)
+    assert in_order(receiver.came)

@@ -15,9 +15,15 @@ from syncline_server.backend import Backend
 from syncline_server.http import urlencoded
 from syncline_server.http.body import read_parameters, read_patch
 from syncline_server.http.document_parameters import DocumentParameters
+from syncline_server.http.headers import header
 from syncline_server.http.object_forms import DOCUMENTS
 from syncline_server.http.object_resources import document_resource
-from syncline_server.http.preconditions import if_none_match, operation, write_condition
+from syncline_server.http.preconditions import (
+    if_match,
+    if_none_match,
+    operation,
+    write_condition,
+)
 from syncline_server.http.reply_context import ReplyContext
 from syncline_server.http.routing import Route
 from syncline_server.http.unknown_names import refuse_unknown
@@ -121,6 +127,9 @@ class _Endpoints(ObjectEndpoints):
 
     async def _condition(self, request: Request, access: Access) -> int | None:
         """The revision that a write of an existing document is conditional on."""
+        if header(request.scope, b"if-none-match") is None:
+            # Nearly always: the rest would make a refusal for nothing.
+            return if_match(request.headers)
         address = request.path_params["document"]
 
         async def newest() -> int:

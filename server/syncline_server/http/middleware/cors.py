@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from syncline_server.http.headers import header
 
 from .exchange import REQUEST_ID, with_headers
 
@@ -49,9 +50,11 @@ class CrossOrigin:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = Headers(scope=scope)
-        send = with_headers(send, self._headers(request.get("origin")))
-        if scope["method"] == "OPTIONS" and "access-control-request-method" in request:
+        send = with_headers(send, self._headers(header(scope, b"origin")))
+        if (
+            scope["method"] == "OPTIONS"
+            and header(scope, b"access-control-request-method") is not None
+        ):
             preflight = Response(
                 status_code=204, headers={"Access-Control-Max-Age": str(PREFLIGHT_AGE)}
             )

@@ -12,13 +12,13 @@ from collections.abc import Iterable
 from functools import partial
 from random import getrandbits
 
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_server.auth.authenticator import claimed
 from syncline_server.http.errors import REFUSED, refusal_reply
+from syncline_server.http.headers import header
 from syncline_server.http.routing import raw_path
 from syncline_server.objects.work import WorkQueue
 from syncline_server.observability.audit import Audit
@@ -176,8 +176,8 @@ class Recovery:
 
 
 def _given_id(scope: Scope) -> str | None:
-    given = Headers(scope=scope).get(REQUEST_ID, "")
-    return given if _WELL_FORMED.fullmatch(given) else None
+    given = header(scope, _REQUEST_ID)
+    return given if given is not None and _WELL_FORMED.fullmatch(given) else None
 
 
 def _asked(scope: Scope) -> str:
@@ -187,7 +187,7 @@ def _asked(scope: Scope) -> str:
 
 def _claims(scope: Scope) -> dict[str, object]:
     """The account or API key that the request names, unverified, for the audit log."""
-    return {"key": claimed(Headers(scope=scope).get("authorization"))}
+    return {"key": claimed(header(scope, b"authorization"))}
 
 
 def peer_of(client: tuple[str, int] | None) -> str:

@@ -31,7 +31,7 @@ class Forwarding:
         await self._app(scope, receive, send)
 
     def _resolve(self, scope: Scope) -> None:
-        said = self._proxies.resolve(scope["client"][0], Headers(scope=scope).getlist)
+        said = self._proxies.resolve(scope["client"][0], lambda name: _values(scope, name))
         if said is None:
             for name, _ in scope["headers"]:
                 if name in _HEADERS:
@@ -43,3 +43,7 @@ class Forwarding:
         if said.host is not None:
             others = [(name, value) for name, value in scope["headers"] if name != b"host"]
             scope["headers"] = [(b"host", said.host.encode("latin-1")), *others]
+
+
+def _values(scope: Scope, name: str) -> list[str]:
+    return Headers(scope=scope).getlist(name)

@@ -279,8 +279,7 @@ class Redis:
         them. The script's KEYS[1] is a tag, which never exists as a key, so the node answers ASK.
         That puts the script off until the slot has arrived.
         """
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + self._timeout
+        deadline = time.monotonic() + self._timeout
         while True:
             if self.data_set.problem is not None:
                 raise Unavailable(
@@ -303,7 +302,7 @@ class Redis:
                     await asyncio.sleep(PUT_OFF_PAUSE)
                 else:
                     raise
-            if clock() > deadline:
+            if time.monotonic() > deadline:
                 raise Unavailable(
                     "The store is moving slots; nothing was changed. Try again.",
                 )
@@ -380,7 +379,7 @@ _EVENT = ":event:"
 _PUT_OFF = ("ASK", "TRYAGAIN")
 
 _HARMLESS = frozenset(
-    "CONFIG ECHO EXISTS GET HGET HGETALL HKEYS HLEN HMGET HVALS PING PUBLISH SCRIPT SMEMBERS "
+    "CONFIG ECHO EXISTS GET HGET HGETALL HKEYS HLEN HMGET HVALS MGET PING PUBLISH SCRIPT SMEMBERS "
     "SPUBLISH SRANDMEMBER TIME XRANGE ZCARD ZRANGE ZRANGEBYSCORE".split()
 )
 """Commands that store nothing; they are accepted while writes are refused."""

@@ -168,7 +168,11 @@ class ShardConnection:
         # 2. Send the write.
         answer = connection.execute(*command)
         if barrier is None:
-            return await self._reply(answer)
+            # As `_reply`, without a coroutine of its own: nearly every write passes here.
+            try:
+                return await answer
+            except (ConnectionBroken, ReplyError) as error:
+                raise self._described(error) from None
         # 3. Ask for the barrier after the write was sent: it covers what was sent before it.
         # Shielded: other writes wait for the same future, and a caller that is cancelled must not
         # cancel it for them.
@@ -181,7 +185,7 @@ class ShardConnection:
             async with asyncio.timeout(self._timeout):
                 await self.execute("EVALSHA", PROBE.digest, 1, key)
         except (Unavailable, TimeoutError):
-            return  # `_reply` has kept the refusal, or the connection is about to be given up
+            return  # `_described` has kept the refusal, or the connection is about to be given up
         except ReplyError as error:
             kind = _kind(error)
             if kind == "NOSCRIPT":
@@ -207,29 +211,31 @@ class ShardConnection:
     async def _reply(self, answer: asyncio.Future[Any]) -> Any:
         try:
             return await answer
-        except ConnectionBroken:
-            raise Unanswered(
+        except (ConnectionBroken, ReplyError) as error:
+            raise self._described(error) from None
+
+    def _described(self, error: ConnectionBroken | ReplyError) -> Exception:
+        """What a command raises whose reply is an error, or was lost; the problem is recorded."""
+        if isinstance(error, ConnectionBroken):
+            return Unanswered(
                 "The store became unavailable before it answered; a write may or may not have been "
                 "applied."
-            ) from None
-        except ReplyError as error:
-            kind = _kind(error)
-            if is_denial(error):
-                # Nothing was changed: the first write of a script decides (see lib/applied.lua). A
-                # denial of a later command does not end the script.
-                self.inspector.check_soon()
-                raise Denied from None
-            if kind not in _AWAY:
-                if kind in _REFUSED:
-                    self._refusal = _words(error)
-                raise
-            self._refusal = _words(error)
-            if kind == "READONLY":
-                self._find_master_again()
-            self._on_trouble()
-            raise Unavailable(
-                "The store cannot write now; nothing was changed. Try again."
-            ) from None
+            )
+        kind = _kind(error)
+        if is_denial(error):
+            # Nothing was changed: the first write of a script decides (see lib/applied.lua). A
+            # denial of a later command does not end the script.
+            self.inspector.check_soon()
+            return Denied()
+        if kind not in _AWAY:
+            if kind in _REFUSED:
+                self._refusal = _words(error)
+            return error
+        self._refusal = _words(error)
+        if kind == "READONLY":
+            self._find_master_again()
+        self._on_trouble()
+        return Unavailable("The store cannot write now; nothing was changed. Try again.")
 
     def _find_master_again(self) -> None:
         """Reconnect, because the server is not a master and its host name may lead to another now.

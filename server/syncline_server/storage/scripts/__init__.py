@@ -24,7 +24,6 @@ __all__ = [
     "LEASE",
     "MESSAGE",
     "NAME",
-    "PAGE",
     "PRIVILEGES",
     "PROBE",
     "PRUNE",
