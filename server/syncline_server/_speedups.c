@@ -1,20 +1,17 @@
-/* Sends frames to many sockets, without the event loop's transport and without a Python call each;
-   and skips the confirmations that clients send for each.
+/* Sends frames to many sockets, without the event loop's transport and without a Python call each.
+   `_speedups_replies.c` reads what clients reply.
 
    Optional: `pubsub/plain_outlets.py` does the same in Python, and says what the functions promise.
-   `pubsub/outlets.py` chooses. Both run the same tests. What is not skipped here is read by
-   `realtime/websocket/frame_reader.py`, as everything is without this extension.
+   `pubsub/outlets.py` chooses. Both run the same tests.
 
    The GIL is never released. A send does not block; and on the way back, the event loop would wait
    for other threads, up to the interpreter's switch interval for each event. */
 
-#define PY_SSIZE_T_CLEAN
-#define Py_LIMITED_API 0x030B0000
-#include <Python.h>
+#include "_speedups.h"
+
 #include <structmember.h>
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -29,20 +26,12 @@ enum {
     FRAMES_LIMIT = 32, /* as in `cork` */
 };
 
-typedef struct {
-    PyObject_HEAD
-    PyObject *transport;
-    PyObject *corked; /* a list of frames; NULL for None */
-    int duplicate;    /* a descriptor that nothing else closes; -1 without one */
-    bool is_clear;    /* the transport has no bytes that a write past it would overtake */
-} Outlet;
-
 static struct {
     PyTypeObject *outlet_type;
     PyObject *write, *get_write_buffer_size; /* names */
 } state;
 
-static bool is_outlet(PyObject *each) {
+bool is_outlet(PyObject *each) {
     PyTypeObject *type = Py_TYPE(each);
     return type == state.outlet_type || PyType_IsSubtype(type, state.outlet_type);
 }
@@ -65,6 +54,7 @@ static void release_duplicate(Outlet *self) {
     int descriptor = self->duplicate;
     self->duplicate = -1;
     self->is_clear = false;
+    stop_reading(self);
     if (descriptor >= 0)
         close(descriptor);
 }
@@ -96,6 +86,7 @@ static int outlet_traverse(Outlet *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE((PyObject *)self));
     Py_VISIT(self->transport);
     Py_VISIT(self->corked);
+    Py_VISIT(self->reader);
     return 0;
 }
 
@@ -321,91 +312,6 @@ static PyObject *flush_all(PyObject *Py_UNUSED(module), PyObject *outlets) {
     return left;
 }
 
-/* A masked payload. */
-typedef struct {
-    const unsigned char *at;
-    size_t size, read;
-    unsigned char mask[4];
-} Payload;
-
-/* The next byte; -1 at the end. */
-static int next_byte(Payload *payload) {
-    if (payload->read == payload->size)
-        return -1;
-    size_t i = payload->read++;
-    return payload->at[i] ^ payload->mask[i & 3];
-}
-
-static bool skip_text(Payload *payload, const char *text) {
-    size_t begin = payload->read;
-    for (; *text != '\0'; text++)
-        if (next_byte(payload) != (unsigned char)*text) {
-            payload->read = begin;
-            return false;
-        }
-    return true;
-}
-
-/* As `twilsock.is_reply`:
-   TWILSOCK V3\.0 \d+\r\n\{(?:"id":"[^"\\]*",)?"method":"reply"[,}] */
-static bool is_reply(Payload payload) {
-    if (!skip_text(&payload, "TWILSOCK V3.0 "))
-        return false;
-    int digits = 0, byte;
-    while ((byte = next_byte(&payload)) >= '0' && byte <= '9')
-        digits++;
-    if (digits == 0 || byte != '\r' || !skip_text(&payload, "\n{"))
-        return false;
-    if (skip_text(&payload, "\"id\":\"")) {
-        while ((byte = next_byte(&payload)) != '"')
-            if (byte < 0 || byte == '\\')
-                return false;
-        if (!skip_text(&payload, ","))
-            return false;
-    }
-    if (!skip_text(&payload, "\"method\":\"reply\""))
-        return false;
-    byte = next_byte(&payload);
-    return byte == ',' || byte == '}';
-}
-
-/* Bytes of a whole, masked binary frame with a short reply; 0 if the bytes begin otherwise. */
-static size_t reply_size(const unsigned char *at, size_t size) {
-    enum { BINARY = 0x82, MASKED = 0x80, IN_TWO_BYTES = 126, MASK = 4, SHORT = 1024 };
-    if (size < 2 + MASK || at[0] != BINARY || !(at[1] & MASKED))
-        return 0;
-    size_t length = at[1] & 0x7f, head = 2;
-    if (length >= IN_TWO_BYTES) {
-        /* A length that is not in its shortest form is a parser's to judge. */
-        length = (size_t)at[2] << 8 | at[3];
-        head = 4;
-        if ((at[1] & 0x7f) != IN_TWO_BYTES || length < IN_TWO_BYTES || length > SHORT)
-            return 0;
-    }
-    if (size < head + MASK + length)
-        return 0;
-    Payload payload = {.at = at + head + MASK, .size = length};
-    for (int i = 0; i < MASK; i++)
-        payload.mask[i] = at[head + (size_t)i];
-    return is_reply(payload) ? head + MASK + length : 0;
-}
-
-static PyObject *skip_replies(PyObject *Py_UNUSED(module), PyObject *data) {
-    char *at;
-    Py_ssize_t size;
-    if (PyBytes_AsStringAndSize(data, &at, &size) < 0)
-        return NULL;
-    size_t used = 0, one;
-    long count = 0;
-    while ((one = reply_size((unsigned char *)at + used, (size_t)size - used)) > 0) {
-        used += one;
-        count++;
-    }
-    PyObject *rest = used == 0 ? Py_NewRef(data)
-                               : PyBytes_FromStringAndSize(at + used, size - (Py_ssize_t)used);
-    return rest == NULL ? NULL : Py_BuildValue("lN", count, rest);
-}
-
 static PyMethodDef outlet_methods[] = {
     {"write", (PyCFunction)outlet_write, METH_O, "Write bytes behind all earlier ones."},
     {"release_duplicate", (PyCFunction)outlet_release, METH_NOARGS,
@@ -449,7 +355,6 @@ static PyMethodDef functions[] = {
     {"send_to_all", send_to_all, METH_VARARGS, "As in `plain_outlets`."},
     {"cork_all", cork_all, METH_VARARGS, "As in `plain_outlets`."},
     {"flush_all", flush_all, METH_O, "As in `plain_outlets`."},
-    {"skip_replies", skip_replies, METH_O, "Count the replies of Twilsock that bytes begin with."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -468,6 +373,7 @@ PyMODINIT_FUNC PyInit__speedups(void) {
     state.write = PyUnicode_InternFromString("write");
     state.get_write_buffer_size = PyUnicode_InternFromString("get_write_buffer_size");
     if (state.outlet_type == NULL || state.write == NULL || state.get_write_buffer_size == NULL ||
+        add_reply_reading(module) < 0 ||
         PyModule_AddObjectRef(module, "Outlet", (PyObject *)state.outlet_type) < 0) {
         Py_DECREF(module);
         return NULL;

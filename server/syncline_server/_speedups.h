@@ -1,0 +1,29 @@
+/* What the parts of the C extension share. */
+
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+
+#include <stdbool.h>
+
+/* A file of the extension may use what another defines, and nobody else. */
+#define LOCAL __attribute__((visibility("hidden")))
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *transport;
+    PyObject *corked; /* a list of frames; NULL for None */
+    int duplicate;    /* a descriptor that nothing else closes; -1 without one */
+    bool is_clear;    /* the transport has no bytes that a write past it would overtake */
+    PyObject *reader; /* the `ReplyReader` that reads from the duplicate; NULL if none does */
+    unsigned place;   /* in the reader */
+} Outlet;
+
+LOCAL bool is_outlet(PyObject *each);
+
+/* Ends the reading from the duplicate, which must still be open. Returns the number of replies that
+   were read since it began. Safe to repeat. */
+LOCAL long stop_reading(Outlet *outlet);
+
+/* Adds what reads replies to the module; -1 on an error. */
+LOCAL int add_reply_reading(PyObject *module);
