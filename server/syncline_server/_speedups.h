@@ -5,6 +5,13 @@
 #include <Python.h>
 
 #include <stdbool.h>
+#include <sys/socket.h>
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* Python ignores SIGPIPE anyway. */
+#endif
+
+enum { FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL };
 
 /* A file of the extension may use what another defines, and nobody else. */
 #define LOCAL __attribute__((visibility("hidden")))
@@ -21,9 +28,14 @@ typedef struct {
 
 LOCAL bool is_outlet(PyObject *each);
 
+static inline bool may_send(const Outlet *outlet) {
+    return outlet->duplicate >= 0 && outlet->is_clear;
+}
+
 /* Ends the reading from the duplicate, which must still be open. Returns the number of replies that
    were read since it began. Safe to repeat. */
 LOCAL long stop_reading(Outlet *outlet);
 
-/* Adds what reads replies to the module; -1 on an error. */
+/* Add what the other files define to the module; -1 on an error. */
+LOCAL int add_corking(PyObject *module);
 LOCAL int add_reply_reading(PyObject *module);
