@@ -17,19 +17,19 @@
 #include <unistd.h>
 
 static struct {
-    PyTypeObject *outlet_type, *usual_type; /* the first sub-type that was seen */
+    PyTypeObject *outlet_type;
     PyObject *write, *get_write_buffer_size; /* names */
 } state;
 
-bool is_outlet(PyObject *each) {
+PyTypeObject *usual_outlet_type;
+
+bool is_outlet_by_type(PyObject *each) {
     PyTypeObject *type = Py_TYPE(each);
-    if (type == state.usual_type)
-        return true;
     if (!PyType_IsSubtype(type, state.outlet_type))
         return false;
     /* With a reference, so that no other type can get its address. */
-    if (state.usual_type == NULL)
-        state.usual_type = (PyTypeObject *)Py_NewRef((PyObject *)type);
+    if (usual_outlet_type == NULL)
+        usual_outlet_type = (PyTypeObject *)Py_NewRef((PyObject *)type);
     return true;
 }
 

@@ -26,7 +26,14 @@ typedef struct {
     unsigned place;   /* in the reader */
 } Outlet;
 
-LOCAL bool is_outlet(PyObject *each);
+/* The first type of outlets that was seen. */
+extern LOCAL PyTypeObject *usual_outlet_type;
+
+LOCAL bool is_outlet_by_type(PyObject *each);
+
+static inline bool is_outlet(PyObject *each) {
+    return Py_TYPE(each) == usual_outlet_type || is_outlet_by_type(each);
+}
 
 static inline bool may_send(const Outlet *outlet) {
     return outlet->duplicate >= 0 && outlet->is_clear;
