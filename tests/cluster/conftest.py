@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.cluster import Cluster
-from support.server import RunningServer
+from support.server import IMPATIENT, RunningServer
 
 
 @pytest.fixture
@@ -26,6 +26,6 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 @pytest.fixture
 def clustered(cluster: Cluster, tmp_path: Path) -> Iterator[RunningServer]:
     """A server on the Cluster, which acknowledges what a replica has too."""
-    options = ("--redis-url", cluster.url, "--durability", "replicated")
+    options = ("--redis-url", cluster.url, "--durability", "replicated", IMPATIENT)
     with RunningServer(tmp_path / "data", *options) as server:
         yield server

@@ -15,7 +15,7 @@ from redis.crc import key_slot
 import syncline
 from support.cluster import Cluster, ClusterNode
 from support.limits import WAIT_LIMIT
-from support.server import RunningServer
+from support.server import IMPATIENT, RunningServer
 from syncline_server.storage import keys
 
 DOCUMENTS = 24
@@ -160,7 +160,7 @@ async def test_a_master_that_is_killed_under_load_costs_time_but_no_acknowledged
 async def test_a_replica_promoted_without_the_last_writes_leaves_nobody_with_them(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    with RunningServer(tmp_path / "data", "--redis-url", cluster.url) as server:
+    with RunningServer(tmp_path / "data", "--redis-url", cluster.url, IMPATIENT) as server:
         async with room(server) as here:
             document, reader = here.written[0], here.read[0]
             master = here.master(cluster, 0)

@@ -12,7 +12,7 @@ import pytest
 import syncline
 from support.cluster import WAIT_LIMIT
 from support.sentinel import Watched
-from support.server import RunningServer
+from support.server import IMPATIENT, RunningServer
 from support.store import Service, eventually
 from syncline_protocol.documents import Document
 from syncline_protocol.errors import Refusal
@@ -46,7 +46,7 @@ async def test_the_next_master_is_followed(
     watched: Watched, tmp_path: Path, failure: signal.Signals
 ) -> None:
     """Also where the old one was only paused, and keeps the connections it had."""
-    with RunningServer(tmp_path / "data", "--redis-url", watched.url) as server:
+    with RunningServer(tmp_path / "data", "--redis-url", watched.url, IMPATIENT) as server:
         token = server.token("alice")
         async with (
             syncline.connect(server.url, token=token) as writer,

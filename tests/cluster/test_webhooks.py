@@ -11,7 +11,7 @@ from redis.crc import key_slot
 from support.account import Account
 from support.cluster import Cluster
 from support.receiver import Receiver, in_order, revisions
-from support.server import RunningServer
+from support.server import IMPATIENT, RunningServer
 from support.socket import native_socket
 from syncline_server.storage import keys
 
@@ -28,6 +28,7 @@ async def test_all_are_delivered_in_order_while_slots_move_and_a_master_fails(
         "--durability=replicated",
         "--webhook-networks=127.0.0.0/8",
         "--webhook-timeout=1",
+        IMPATIENT,
     )
     with RunningServer(tmp_path / "data", *options) as server, Account(server) as account:
         async with Receiver(server.basic[1]) as receiver:

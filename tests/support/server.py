@@ -32,6 +32,7 @@ from .forking import ForkedProcess, Start, fork_command
 from .limits import WAIT_LIMIT
 
 __all__ = [
+    "IMPATIENT",
     "START_TIMEOUT",
     "SYNCLINE",
     "RunningServer",
@@ -50,6 +51,13 @@ START_TIMEOUT = WAIT_LIMIT
 """Seconds in which a server must be ready after its start, or ended after SIGTERM."""
 
 _READY = re.compile(r"Syncline \S+ is ready at (?P<url>https?://\S+:(?P<port>\d+))\n")
+
+PATIENT = {"SYNCLINE_REDIS_TIMEOUT": "30"}
+"""Other tests keep the disk busy, and Redis may not answer meanwhile. A test that keeps Redis from
+answering starts its server with `IMPATIENT`."""
+
+IMPATIENT = "--redis-timeout=2"
+"""What `syncline serve` does by default."""
 
 
 class RunningServer:
@@ -190,7 +198,7 @@ class RunningServer:
             self.process = _launch(
                 Start(
                     arguments=["serve", f"--data-dir={self.data_dir}", *options],
-                    environ=clean_environ(self.environ),
+                    environ=clean_environ(PATIENT | self.environ),
                     stderr=log.fileno(),
                     open_files=self._open_files,
                 )

@@ -249,8 +249,8 @@ class UsageError(SynclineError):
     """The call cannot work; the text says why.
 
     Causes: the client belongs to another event loop or thread, an `await` is missing, `mutate` was
-    called inside `mutate` of the same document or item, a `model` cannot be used, a callback is no
-    function, or a proxy cannot be used.
+    called inside `mutate` of the same document or item, a `model` or an argument cannot be used, a
+    callback is no function, or a proxy cannot be used.
     """
 
 

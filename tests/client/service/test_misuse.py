@@ -95,3 +95,21 @@ async def test_a_form_that_is_no_utf_8_is_no_webhook(server: RunningServer) -> N
     async with begun(open_service("blocking", server)) as account:
         form = {"EventType": "\udc80"}
         assert not account.verify_webhook("https://app.example.com/", form, "c2lnbmF0dXJl")
+
+
+async def test_params_that_are_no_form_are_refused(server: RunningServer) -> None:
+    async with begun(open_service("blocking", server)) as account:
+        for params in (None, 5, ["EventType"]):
+            with pytest.raises(UsageError, match=f"not {type(params).__name__}$"):
+                account.verify_webhook("https://app.example.com/", params, "c2lnbmF0dXJl")
+
+
+@pytest.mark.parametrize("rights", [{"read": "false"}, {"write": 1}, {"manage": None}])
+async def test_a_right_that_is_no_bool_is_given_to_nobody(
+    service: Any, rights: dict[str, Any]
+) -> None:
+    lobby = await now(service.documents.create())
+    [name] = rights
+    with pytest.raises(UsageError, match=f"^{name} must be True or False, not "):
+        await now(lobby.permissions.set("alice", **rights))
+    assert not await now(lobby.permissions.has("alice"))

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from support.api import DocumentsApi
-from support.server import RunningServer
+from support.server import IMPATIENT, RunningServer
 from syncline_server.config.settings import Settings
 from syncline_server.storage.redis.address import Address
 from syncline_server.storage.redis.connection import connect
@@ -51,7 +51,7 @@ def test_a_server_lives_and_is_ready(server: RunningServer) -> None:
 
 
 def test_while_redis_is_away_requests_are_refused_for_a_while(tmp_path: Path) -> None:
-    with RunningServer(tmp_path / "data") as server, DocumentsApi(server) as api:
+    with RunningServer(tmp_path / "data", IMPATIENT) as server, DocumentsApi(server) as api:
         sid = api.create()["sid"]
         redis = redis_of(server)
         redis.send_signal(signal.SIGSTOP)

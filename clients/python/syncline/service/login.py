@@ -140,6 +140,10 @@ class Login:
             raise UsageError(
                 "webhooks are signed with the account's auth token: give auth_token beside the key"
             )
+        if not isinstance(params, str | bytes | Mapping):
+            raise UsageError(
+                f"params must be the fields or the body of the form, not {type(params).__name__}"
+            )
         form = webhook_form(params)
         if form is None or not isinstance(signature, str):
             return False

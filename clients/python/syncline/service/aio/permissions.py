@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from syncline.errors import NotFound
+from syncline.errors import NotFound, UsageError
 from syncline.service.dictionary import AsyncContainer
 from syncline.service.resources import Permission
 
@@ -49,8 +49,13 @@ class AsyncPermissions(AsyncContainer[str]):
 
         Raises:
             InvalidRequest: the identity is too long.
+            UsageError: a right is not a bool.
         """
         rights = {"Read": read, "Write": write, "Manage": manage}
+        for name, given in rights.items():
+            # Text such as "false" is true: it would give a right that nobody meant to give.
+            if not isinstance(given, bool):
+                raise UsageError(f"{name.lower()} must be True or False, not {given!r}")
         form = {name: "true" if given else "false" for name, given in rights.items()}
         path = self._path_of(identity)
         return Permission.parse(await self._http.call("POST", path, data=form, repeatable=True))

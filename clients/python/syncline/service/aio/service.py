@@ -196,7 +196,7 @@ class AsyncService:
             signature: the header `X-Twilio-Signature`; None if there is none.
 
         Raises:
-            UsageError: the account's auth token is not known.
+            UsageError: the account's auth token is not known, or `params` is no form.
         """
         return self._pool.login.verify_webhook(url, params, signature)
 

@@ -197,7 +197,7 @@ class Service:
             signature: the header `X-Twilio-Signature`; None if there is none.
 
         Raises:
-            UsageError: the account's auth token is not known.
+            UsageError: the account's auth token is not known, or `params` is no form.
         """
         return self._pool.login.verify_webhook(url, params, signature)
 
