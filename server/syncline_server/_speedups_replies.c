@@ -184,7 +184,9 @@ static PyObject *reader_begin(ReplyReader *self, PyObject *arguments) {
         return PyErr_NoMemory();
     int place = self->first_free;
     Reading *reading = &self->readings[place];
-    struct epoll_event event = {EPOLLIN, {.u64 = (uint64_t)reading->use << 32 | (uint32_t)place}};
+    /* Edges: else the kernel would look at each socket again after it was read. */
+    struct epoll_event event = {EPOLLIN | EPOLLRDHUP | EPOLLET,
+                                {.u64 = (uint64_t)reading->use << 32 | (uint32_t)place}};
     if (epoll_ctl(self->poll, EPOLL_CTL_ADD, outlet->duplicate, &event) < 0)
         Py_RETURN_FALSE;
     self->first_free = reading->next_free;
@@ -202,14 +204,16 @@ static PyObject *reader_end(ReplyReader *Py_UNUSED(self), PyObject *outlet) {
     return PyLong_FromLong(is_outlet(outlet) ? stop_reading((Outlet *)outlet) : 0);
 }
 
-/* Reads once from a socket. What is no reply, and the end, is its owner's to read. */
-static void read_one(ReplyReader *self, Reading *reading) {
+/* Reads once from a socket. What is no reply, and the end, is its owner's to read. No edge would
+   come for an end that is there already, nor for what `input` has no room for. */
+static void read_one(ReplyReader *self, Reading *reading, bool has_ended) {
     static unsigned char input[INPUT];
     ssize_t size = recv(reading->descriptor, input, sizeof input, MSG_DONTWAIT);
-    if (size < 0 && (errno == EAGAIN || errno == EINTR))
+    if (size < 0 && errno == EAGAIN && !has_ended)
         return;
     size_t used = size > 0 ? replies_size(input, (size_t)size, &reading->count) : 0;
-    if (size > 0 && used == (size_t)size && reading->count < reading->allowance)
+    bool is_all = size > 0 && size < INPUT && !has_ended;
+    if (is_all && used == (size_t)size && reading->count < reading->allowance)
         return;
     long count = reading->count;
     PyObject *socket = free_place(self, reading), *result = NULL;
@@ -235,7 +239,7 @@ static PyObject *reader_read(ReplyReader *self, PyObject *Py_UNUSED(none)) {
         /* A call for one socket may end the reading of others, and begin that of more. */
         Reading *reading = &self->readings[(uint32_t)events[i].data.u64];
         if (reading->socket != NULL && reading->use == events[i].data.u64 >> 32)
-            read_one(self, reading);
+            read_one(self, reading, events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
     }
     Py_DECREF((PyObject *)self);
     Py_RETURN_NONE;

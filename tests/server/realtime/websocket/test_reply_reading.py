@@ -228,6 +228,26 @@ def test_many_clients_are_read_beside_each_other(play: Callable[..., None]) -> N
     play(scenario)
 
 
+def test_more_than_one_read_holds_is_read(play: Callable[..., None]) -> None:
+    async def scenario(place: Place) -> None:
+        _, handler, client = await place.connect_reading()
+        # Nothing is read until all is there, as far as the kernel takes it.
+        data = REPLY * 2000
+        taken = client.send(data)
+        await send(client, data[taken:] + masked(b"message"))
+        assert await handler.received.get() == b"message"
+        # Edges: what comes next shows, and an end right behind confirmations does.
+        begun = place.reader.begun
+        await send(client, REPLY)
+        await until(lambda: place.reader.begun > begun)
+        client.send(REPLY * 3)
+        client.shutdown(socket.SHUT_WR)
+        await handler.ended.wait()
+
+    # More frames than the usual rate.
+    play(scenario, Settings(connection_rate=100_000))
+
+
 @pytest.mark.parametrize("ending", ["close", "reset", "half"])
 def test_the_end_of_a_connection_is_noticed(play: Callable[..., None], ending: str) -> None:
     async def scenario(place: Place) -> None:
