@@ -117,7 +117,7 @@ $(BIN)/python:
 	@scripts/create-venv .venv
 
 .venv/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml server/pyproject.toml \
-		server/hatch_build.py server/syncline_server/_speedups.c protocol/syncline_protocol/__init__.py | $(BIN)/python
+		server/hatch_build.py $(wildcard server/syncline_server/_speedups*.[ch]) protocol/syncline_protocol/__init__.py | $(BIN)/python
 	@echo "Installing Syncline into .venv"
 	@$(PIP_INSTALL) -r requirements/runtime.txt -r requirements/build.txt
 	@# In two steps: before the server was a package of its own, the command `syncline` belonged to the first, whose old version pip removes.

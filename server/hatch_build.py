@@ -23,6 +23,7 @@ FILES = {
 where the wheel has it."""
 
 EXTENSION = Path("syncline_server/_speedups.c")
+"""The files beside it whose names begin as its own are parts of it."""
 
 
 class Requirements(MetadataHookInterface):
@@ -73,7 +74,9 @@ class ServerFiles(BuildHookInterface[Any]):
             return None
         built = directory / f"{EXTENSION.stem}.abi3.so"
         made = built.with_suffix(f".{os.getpid()}")
-        command = [*_compiler(), str(Path(self.root) / EXTENSION), "-o", str(made)]
+        source = Path(self.root) / EXTENSION
+        files = sorted(map(str, source.parent.glob(f"{source.stem}*.c")))
+        command = [*_compiler(), *files, "-o", str(made)]
         try:
             subprocess.run(command, check=True, capture_output=True, text=True)
         except (OSError, subprocess.CalledProcessError) as error:

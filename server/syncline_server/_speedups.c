@@ -1,54 +1,36 @@
-/* Sends frames to many sockets, without the event loop's transport and without a Python call each;
-   and skips the confirmations that clients send for each.
+/* Sends frames to many sockets, without the event loop's transport and without a Python call each.
+   `_speedups_cork.c` joins frames, and `_speedups_replies.c` reads what clients reply.
 
    Optional: `pubsub/plain_outlets.py` does the same in Python, and says what the functions promise.
-   `pubsub/outlets.py` chooses. Both run the same tests. What is not skipped here is read by
-   `realtime/websocket/frame_reader.py`, as everything is without this extension.
+   `pubsub/outlets.py` chooses. Both run the same tests.
 
    The GIL is never released. A send does not block; and on the way back, the event loop would wait
    for other threads, up to the interpreter's switch interval for each event. */
 
-#define PY_SSIZE_T_CLEAN
-#define Py_LIMITED_API 0x030B0000
-#include <Python.h>
+#include "_speedups.h"
+
 #include <structmember.h>
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
-
-#ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0 /* Python ignores SIGPIPE anyway. */
-#endif
-
-enum {
-    FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL,
-    FRAMES_LIMIT = 32, /* as in `cork` */
-};
-
-typedef struct {
-    PyObject_HEAD
-    PyObject *transport;
-    PyObject *corked; /* a list of frames; NULL for None */
-    int duplicate;    /* a descriptor that nothing else closes; -1 without one */
-    bool is_clear;    /* the transport has no bytes that a write past it would overtake */
-} Outlet;
 
 static struct {
     PyTypeObject *outlet_type;
     PyObject *write, *get_write_buffer_size; /* names */
 } state;
 
-static bool is_outlet(PyObject *each) {
-    PyTypeObject *type = Py_TYPE(each);
-    return type == state.outlet_type || PyType_IsSubtype(type, state.outlet_type);
-}
+PyTypeObject *usual_outlet_type;
 
-static bool may_send(const Outlet *outlet) {
-    return outlet->duplicate >= 0 && outlet->is_clear;
+bool is_outlet_by_type(PyObject *each) {
+    PyTypeObject *type = Py_TYPE(each);
+    if (!PyType_IsSubtype(type, state.outlet_type))
+        return false;
+    /* With a reference, so that no other type can get its address. */
+    if (usual_outlet_type == NULL)
+        usual_outlet_type = (PyTypeObject *)Py_NewRef((PyObject *)type);
+    return true;
 }
 
 /* Bytes that the kernel took; 0 if it took none, for whatever reason: a write by the transport finds
@@ -65,6 +47,7 @@ static void release_duplicate(Outlet *self) {
     int descriptor = self->duplicate;
     self->duplicate = -1;
     self->is_clear = false;
+    stop_reading(self);
     if (descriptor >= 0)
         close(descriptor);
 }
@@ -96,6 +79,7 @@ static int outlet_traverse(Outlet *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE((PyObject *)self));
     Py_VISIT(self->transport);
     Py_VISIT(self->corked);
+    Py_VISIT(self->reader);
     return 0;
 }
 
@@ -169,241 +153,78 @@ static PyObject *outlet_is_clear(Outlet *self, void *Py_UNUSED(closure)) {
     return PyBool_FromLong(may_send(self));
 }
 
-/* Appends (outlet, data) to `left`. */
-static int leave(PyObject *left, PyObject *outlet, PyObject *data) {
-    PyObject *pair = PyTuple_Pack(2, outlet, data);
-    if (pair == NULL)
-        return -1;
-    int result = PyList_Append(left, pair);
-    Py_DECREF(pair);
-    return result;
+/* An outlet, and how much of the frame the kernel took. */
+typedef struct {
+    PyObject *outlet;
+    size_t sent;
+} Delivery;
+
+/* Sends to one, and returns how much was taken. */
+static size_t send_past(PyObject *each, const char *data, size_t size) {
+    Outlet *outlet = (Outlet *)each;
+    if (!is_outlet(each) || !may_send(outlet))
+        return 0;
+    size_t sent = send_some(outlet->duplicate, data, size);
+    if (sent != size)
+        outlet->is_clear = false;
+    return sent;
 }
 
-/* Sends to one; what is not sent goes to `left`. */
-static int send_or_leave(PyObject *each, PyObject *frame, PyObject *left) {
-    char *at;
-    Py_ssize_t size;
-    if (!is_outlet(each) || !may_send((Outlet *)each))
-        return leave(left, each, frame);
-    if (PyBytes_AsStringAndSize(frame, &at, &size) < 0)
-        return -1;
-    Outlet *outlet = (Outlet *)each;
-    size_t sent = send_some(outlet->duplicate, at, (size_t)size);
-    if (sent == (size_t)size)
-        return 0;
-    outlet->is_clear = false;
-    PyObject *rest = PyBytes_FromStringAndSize(at + sent, size - (Py_ssize_t)sent);
-    if (rest == NULL)
-        return -1;
-    int result = leave(left, each, rest);
-    Py_DECREF(rest);
-    return result;
+/* Sends to all. Those that are left move to the front, with references; returns their number. It
+   allocates nothing, because that may start the collector, and so a finalizer, which may change the
+   outlets. */
+static Py_ssize_t send_each(Delivery *all, Py_ssize_t count, const char *data, size_t size) {
+    /* The kernel's work for a send leaves nothing of the next outlets in the processor's caches. So
+       they are fetched while the sends before them go on. */
+    enum { AHEAD = 4 };
+    Py_ssize_t left = 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (i + AHEAD < count)
+            __builtin_prefetch(all[i + AHEAD].outlet);
+        PyObject *each = all[i].outlet;
+        size_t sent = send_past(each, data, size);
+        if (sent != size)
+            all[left++] = (Delivery){Py_NewRef(each), sent};
+    }
+    return left;
+}
+
+/* The outlets and what they must write, as a list of pairs; takes the references. */
+static PyObject *make_pairs(const Delivery *left, Py_ssize_t count, const char *data,
+                            Py_ssize_t size) {
+    PyObject *pairs = PyList_New(count);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        Py_ssize_t sent = (Py_ssize_t)left[i].sent;
+        PyObject *pair = pairs == NULL ? NULL
+                                       : Py_BuildValue("Oy#", left[i].outlet, data + sent,
+                                                       size - sent);
+        if (pair == NULL)
+            Py_CLEAR(pairs);
+        else
+            PyList_SetItem(pairs, i, pair);
+        Py_DECREF(left[i].outlet);
+    }
+    return pairs;
 }
 
 static PyObject *send_to_all(PyObject *Py_UNUSED(module), PyObject *arguments) {
     PyObject *outlets, *frame, *key, *each;
-    if (!PyArg_ParseTuple(arguments, "O!O!:send_to_all", &PyDict_Type, &outlets, &PyBytes_Type,
-                          &frame))
-        return NULL;
-    PyObject *left = PyList_New(0);
-    if (left == NULL)
-        return NULL;
-    /* No Python code of ours runs in here, so `outlets` cannot change. */
-    for (Py_ssize_t at = 0; PyDict_Next(outlets, &at, &key, &each);) {
-        Py_INCREF(each); /* an allocation may start the collector, and so a finalizer */
-        int result = send_or_leave(each, frame, left);
-        Py_DECREF(each);
-        if (result < 0) {
-            Py_DECREF(left);
-            return NULL;
-        }
-    }
-    return left;
-}
-
-/* 1: the frame was added; 0: it must be added one by one; -1: an error. */
-static int cork(Outlet *outlet, PyObject *frame, PyObject *waiting) {
-    if (outlet->corked == NULL || outlet->corked == Py_None) {
-        PyObject *frames = PyList_New(1), *before = outlet->corked;
-        if (frames == NULL)
-            return -1;
-        PyList_SetItem(frames, 0, Py_NewRef(frame));
-        outlet->corked = frames;
-        Py_XDECREF(before);
-        return PyList_Append(waiting, (PyObject *)outlet) < 0 ? -1 : 1;
-    }
-    if (PyList_Size(outlet->corked) >= FRAMES_LIMIT - 1)
-        return PyErr_Occurred() ? -1 : 0;
-    return PyList_Append(outlet->corked, frame) < 0 ? -1 : 1;
-}
-
-static PyObject *cork_all(PyObject *Py_UNUSED(module), PyObject *arguments) {
-    PyObject *outlets, *frame, *waiting, *key, *each;
-    if (!PyArg_ParseTuple(arguments, "O!O!O!:cork_all", &PyDict_Type, &outlets, &PyBytes_Type,
-                          &frame, &PyList_Type, &waiting))
-        return NULL;
-    PyObject *left = PyList_New(0);
-    if (left == NULL)
-        return NULL;
-    for (Py_ssize_t at = 0; PyDict_Next(outlets, &at, &key, &each);) {
-        Py_INCREF(each);
-        int added = is_outlet(each) ? cork((Outlet *)each, frame, waiting) : 0;
-        if (added == 0 && PyList_Append(left, each) < 0)
-            added = -1;
-        Py_DECREF(each);
-        if (added < 0) {
-            Py_DECREF(left);
-            return NULL;
-        }
-    }
-    return left;
-}
-
-/* Sends the corked frames in one call. 1 if all were sent; 0 if what is left stays corked. */
-static int flush_one(Outlet *outlet) {
-    struct iovec parts[FRAMES_LIMIT];
-    struct msghdr message = {.msg_iov = parts};
-    Py_ssize_t count = PyList_Size(outlet->corked), size = 0, total = 0;
-    if (count < 0 || count > FRAMES_LIMIT)
-        return count < 0 ? -1 : 0;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        char *at;
-        if (PyBytes_AsStringAndSize(PyList_GetItem(outlet->corked, i), &at, &size) < 0)
-            return -1;
-        parts[i] = (struct iovec){at, (size_t)size};
-        total += size;
-    }
-    message.msg_iovlen = (size_t)count;
-    ssize_t sent;
-    do
-        sent = count == 1 ? send(outlet->duplicate, parts[0].iov_base, parts[0].iov_len, FLAGS)
-                          : sendmsg(outlet->duplicate, &message, FLAGS);
-    while (sent < 0 && errno == EINTR);
-    if (sent == total) {
-        Py_CLEAR(outlet->corked);
-        return 1;
-    }
-    outlet->is_clear = false;
-    /* Cut off what was sent. */
-    Py_ssize_t whole = 0, cut = sent < 0 ? 0 : sent;
-    while (cut > 0 && (size_t)cut >= parts[whole].iov_len)
-        cut -= (Py_ssize_t)parts[whole++].iov_len;
-    if (cut > 0) {
-        PyObject *rest = PyBytes_FromStringAndSize((char *)parts[whole].iov_base + cut,
-                                                   (Py_ssize_t)parts[whole].iov_len - cut);
-        if (rest == NULL || PyList_SetItem(outlet->corked, whole, rest) < 0)
-            return -1;
-    }
-    return PyList_SetSlice(outlet->corked, 0, whole, NULL) < 0 ? -1 : 0;
-}
-
-static PyObject *flush_all(PyObject *Py_UNUSED(module), PyObject *outlets) {
-    PyObject *left = PyList_New(0);
-    Py_ssize_t count = PyList_Size(outlets);
-    if (left == NULL || count < 0) {
-        Py_XDECREF(left);
-        return NULL;
-    }
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *each = PyList_GetItem(outlets, i);
-        int sent = 0;
-        if (is_outlet(each)) {
-            Outlet *outlet = (Outlet *)each;
-            if (outlet->corked == NULL || outlet->corked == Py_None)
-                continue; /* it was flushed before its time */
-            sent = may_send(outlet) ? flush_one(outlet) : 0;
-        }
-        if (sent < 0 || (sent == 0 && PyList_Append(left, each) < 0)) {
-            Py_DECREF(left);
-            return NULL;
-        }
-    }
-    return left;
-}
-
-/* A masked payload. */
-typedef struct {
-    const unsigned char *at;
-    size_t size, read;
-    unsigned char mask[4];
-} Payload;
-
-/* The next byte; -1 at the end. */
-static int next_byte(Payload *payload) {
-    if (payload->read == payload->size)
-        return -1;
-    size_t i = payload->read++;
-    return payload->at[i] ^ payload->mask[i & 3];
-}
-
-static bool skip_text(Payload *payload, const char *text) {
-    size_t begin = payload->read;
-    for (; *text != '\0'; text++)
-        if (next_byte(payload) != (unsigned char)*text) {
-            payload->read = begin;
-            return false;
-        }
-    return true;
-}
-
-/* As `twilsock.is_reply`:
-   TWILSOCK V3\.0 \d+\r\n\{(?:"id":"[^"\\]*",)?"method":"reply"[,}] */
-static bool is_reply(Payload payload) {
-    if (!skip_text(&payload, "TWILSOCK V3.0 "))
-        return false;
-    int digits = 0, byte;
-    while ((byte = next_byte(&payload)) >= '0' && byte <= '9')
-        digits++;
-    if (digits == 0 || byte != '\r' || !skip_text(&payload, "\n{"))
-        return false;
-    if (skip_text(&payload, "\"id\":\"")) {
-        while ((byte = next_byte(&payload)) != '"')
-            if (byte < 0 || byte == '\\')
-                return false;
-        if (!skip_text(&payload, ","))
-            return false;
-    }
-    if (!skip_text(&payload, "\"method\":\"reply\""))
-        return false;
-    byte = next_byte(&payload);
-    return byte == ',' || byte == '}';
-}
-
-/* Bytes of a whole, masked binary frame with a short reply; 0 if the bytes begin otherwise. */
-static size_t reply_size(const unsigned char *at, size_t size) {
-    enum { BINARY = 0x82, MASKED = 0x80, IN_TWO_BYTES = 126, MASK = 4, SHORT = 1024 };
-    if (size < 2 + MASK || at[0] != BINARY || !(at[1] & MASKED))
-        return 0;
-    size_t length = at[1] & 0x7f, head = 2;
-    if (length >= IN_TWO_BYTES) {
-        /* A length that is not in its shortest form is a parser's to judge. */
-        length = (size_t)at[2] << 8 | at[3];
-        head = 4;
-        if ((at[1] & 0x7f) != IN_TWO_BYTES || length < IN_TWO_BYTES || length > SHORT)
-            return 0;
-    }
-    if (size < head + MASK + length)
-        return 0;
-    Payload payload = {.at = at + head + MASK, .size = length};
-    for (int i = 0; i < MASK; i++)
-        payload.mask[i] = at[head + (size_t)i];
-    return is_reply(payload) ? head + MASK + length : 0;
-}
-
-static PyObject *skip_replies(PyObject *Py_UNUSED(module), PyObject *data) {
-    char *at;
+    char *data;
     Py_ssize_t size;
-    if (PyBytes_AsStringAndSize(data, &at, &size) < 0)
+    if (!PyArg_ParseTuple(arguments, "O!O!:send_to_all", &PyDict_Type, &outlets, &PyBytes_Type,
+                          &frame) ||
+        PyBytes_AsStringAndSize(frame, &data, &size) < 0)
         return NULL;
-    size_t used = 0, one;
-    long count = 0;
-    while ((one = reply_size((unsigned char *)at + used, (size_t)size - used)) > 0) {
-        used += one;
-        count++;
-    }
-    PyObject *rest = used == 0 ? Py_NewRef(data)
-                               : PyBytes_FromStringAndSize(at + used, size - (Py_ssize_t)used);
-    return rest == NULL ? NULL : Py_BuildValue("lN", count, rest);
+    Py_ssize_t count = PyDict_Size(outlets), next = 0;
+    Delivery *all = PyMem_Malloc((size_t)(count + 1) * sizeof *all);
+    if (all == NULL)
+        return PyErr_NoMemory();
+    for (Py_ssize_t at = 0; next < count && PyDict_Next(outlets, &at, &key, &each); next++)
+        all[next].outlet = each;
+    Py_ssize_t left = send_each(all, count, data, (size_t)size);
+    PyObject *pairs = make_pairs(all, left, data, size);
+    PyMem_Free(all);
+    return pairs;
 }
 
 static PyMethodDef outlet_methods[] = {
@@ -447,9 +268,6 @@ static PyType_Spec outlet_spec = {
 
 static PyMethodDef functions[] = {
     {"send_to_all", send_to_all, METH_VARARGS, "As in `plain_outlets`."},
-    {"cork_all", cork_all, METH_VARARGS, "As in `plain_outlets`."},
-    {"flush_all", flush_all, METH_O, "As in `plain_outlets`."},
-    {"skip_replies", skip_replies, METH_O, "Count the replies of Twilsock that bytes begin with."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -468,6 +286,7 @@ PyMODINIT_FUNC PyInit__speedups(void) {
     state.write = PyUnicode_InternFromString("write");
     state.get_write_buffer_size = PyUnicode_InternFromString("get_write_buffer_size");
     if (state.outlet_type == NULL || state.write == NULL || state.get_write_buffer_size == NULL ||
+        add_corking(module) < 0 || add_reply_reading(module) < 0 ||
         PyModule_AddObjectRef(module, "Outlet", (PyObject *)state.outlet_type) < 0) {
         Py_DECREF(module);
         return NULL;

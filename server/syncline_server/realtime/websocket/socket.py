@@ -7,7 +7,6 @@ the handshakes at either end of the connection, congestion, and pings.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, cast
 
@@ -23,10 +22,10 @@ from syncline_server.realtime.timer_wheel import Timer
 
 from .duplicates import Duplicates
 from .handshake import Accepted, Handshake
-from .message_reader import MessageReader
+from .reply_reading import ReplySkipping
 from .route import WebSocketRoute
 from .slow_reader import SlowReaderWatch
-from .states import OPEN, Pause, SocketState
+from .states import Pause, SocketState
 from .writer import SocketWriter
 
 __all__ = ["Socket", "address_of"]
@@ -42,11 +41,10 @@ _END = b""  # the parser's sign to half-close the connection
 _PING = Frame(Opcode.PING, b"").serialize(mask=False)
 
 
-class Socket(MessageReader):
+class Socket(ReplySkipping):
     """One connection, from its handshake to its end.
 
     Attributes:
-        writer: the writing half.
         route: the route that the handshake asked for.
         peer: the client's address for logs, from a trusted proxy if there is one.
     """
@@ -57,18 +55,14 @@ class Socket(MessageReader):
     duplicates: ClassVar[Duplicates]
     writer_type: ClassVar[type[SocketWriter]]
 
-    writer: SocketWriter
     route: WebSocketRoute
 
     __slots__ = (
         "_connections",
-        "_heard",
         "_ping_timer",
-        "_skip",
         "_slow_reader",
         "peer",
         "route",
-        "writer",
     )
 
     def __init__(self, *, config: Any, server_state: Any, app_state: Any) -> None:
@@ -76,10 +70,6 @@ class Socket(MessageReader):
         super().__init__()
         self.peer = "unknown"
         self._connections: set[Any] = server_state.connections
-        # True if anything was received since the last ping.
-        self._heard = True
-        # As in `WebSocketRoute`; None until the client has authenticated.
-        self._skip: Callable[[bytes], tuple[int, bytes]] | None = None
         # For the next ping, or for the answer to the last; None before the handshake.
         self._ping_timer: Timer | None = None
         # None while the transport's buffer is not full.
@@ -102,7 +92,8 @@ class Socket(MessageReader):
         self._transport.abort()
 
     def release_duplicate(self) -> None:
-        """Write by the transport alone from here on: descriptors run out."""
+        """Write and read by the transport alone from here on: descriptors run out."""
+        self._read_by_transport()
         self.writer.release_duplicate()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -141,25 +132,6 @@ class Socket(MessageReader):
         route.tally.connections += 1
         self._handler = route.make(self)
         self._ping_timer = self.timers.call_later(self.settings.ping_interval, self._ping)
-
-    def data_received(self, data: bytes) -> None:
-        self._heard = True  # any byte counts as an answer to a ping
-        # Skip only whole messages that begin here: nothing may be left of an earlier one.
-        if (
-            self._skip is not None
-            and self._parser is None
-            and self._oversized is None
-            and not self._header_part
-            and self.state is OPEN
-        ):
-            count, data = self._skip(data)
-            # They count against the rate of frames all the same.
-            self._allowance -= count
-            if self._allowance <= 0:
-                self._check_rate()
-            if not data:
-                return
-        self._read(data)
 
     def pause_writing(self) -> None:
         # The transport may call this within any `write`.
@@ -221,6 +193,7 @@ class Socket(MessageReader):
             self._end_slow_reader_watch()
             self.timers.call_later(CLOSE_TIMEOUT, self.abort)
         # 2. Send the frames of this turn and the queued frames, then the last bytes.
+        self._read_by_transport()
         self.writer.end(last)
         # 3. Read on and discard: unread bytes would make the kernel answer with a reset, which can
         #    destroy our last frames before the client reads them.
@@ -267,6 +240,7 @@ class Socket(MessageReader):
 
     def _ping(self) -> None:
         if self.state is SocketState.OPEN:
+            self._read_by_transport()  # so that the answer is seen
             self._heard = False
             self.writer.write(_PING)
             self._ping_timer = self.timers.call_later(self.settings.ping_timeout, self._check_pong)

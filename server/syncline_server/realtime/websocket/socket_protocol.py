@@ -14,6 +14,7 @@ from syncline_server.realtime.timer_wheel import TimerWheel
 from .duplicates import Duplicates
 from .handshake import Handshake
 from .parser_pool import ParserPool
+from .reply_reading import reply_reader
 from .route import WebSocketRoute
 from .socket import Socket
 from .writer import writer_type
@@ -41,6 +42,7 @@ def socket_protocol(
     ConfiguredSocket.meters = meters
     ConfiguredSocket.cork = cork
     ConfiguredSocket.writer_type = writer_type(cork.calls)
+    ConfiguredSocket.reply_reader = reply_reader(cork.calls)
     ConfiguredSocket.duplicates = Duplicates(is_on=settings.direct_writes != "off")
     ConfiguredSocket.duplicates.check(settings.max_connections)
     ConfiguredSocket.handshake = Handshake(routes, settings, admission, meters)
