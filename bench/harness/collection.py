@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
-from syncline_protocol.items import ItemOperation, ItemQuery, Verb
+from syncline_protocol.item_commands import ItemOperation, ItemQuery, Verb
 from syncline_protocol.objects import MAP
 from syncline_server.config.settings import Settings
 from syncline_server.storage import keys

@@ -6,8 +6,8 @@ from typing import Any
 
 from . import fields, jsondata
 from .errors import Code, Refusal
+from .item_commands import ItemOperation, Verb
 from .item_types import ItemType
-from .items import ItemOperation, Verb
 
 __all__ = ["OPERATIONS_LIMIT", "batch_operations", "values_of"]
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from . import fields
 from .errors import Code, Refusal
+from .item_commands import PART_KEYS_LIMIT, Part
 from .item_keys import KEY_LENGTH
 from .item_types import ItemType
-from .items import PART_KEYS_LIMIT, Part
 
 __all__ = ["PAGE_LIMIT", "page_size", "part_of_ids", "part_of_prefix"]
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .errors import Code, TypeCodes, codes_of
+from .item_commands import Verb
 from .item_keys import index_key, index_of, item_key, list_index
-from .items import Verb
 from .objects import LIST, MAP, ObjectType
 
 __all__ = ["ITEM_TYPES", "LIST_ITEMS", "MAP_ITEMS", "ItemType", "item_type"]

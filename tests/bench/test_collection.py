@@ -11,7 +11,8 @@ from bench.harness.collection import ITEM_BYTES, MAP_NAME, Collection, item_key,
 from bench.harness.processes import free_ports
 from bench.harness.redis import start_redis
 
-from syncline_protocol.items import Item, ItemQuery
+from syncline_protocol.item_commands import ItemQuery
+from syncline_protocol.items import Item
 from syncline_server.storage import keys
 from syncline_server.storage.author import Author
 from syncline_server.storage.records import Tombstone

@@ -15,7 +15,8 @@ from support.cluster import WAIT_LIMIT, Cluster
 from support.items import ALICE, Collection, make
 from support.store import Inbox, eventually, refused
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.items import ItemOperation, ItemQuery, ItemsChanged, ItemsReset, Verb
+from syncline_protocol.item_commands import ItemOperation, ItemQuery, Verb
+from syncline_protocol.items import ItemsChanged, ItemsReset
 from syncline_protocol.objects import LIST, MAP, Event
 from syncline_protocol.sids import make_sid
 from syncline_server.backend import Backend

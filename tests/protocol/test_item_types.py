@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.item_commands import Verb
 from syncline_protocol.item_types import ITEM_TYPES, LIST_ITEMS, MAP_ITEMS, item_type
-from syncline_protocol.items import Verb
 from syncline_protocol.objects import TYPES
 
 

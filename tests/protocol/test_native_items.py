@@ -13,26 +13,22 @@ from hypothesis import strategies as st
 from support.strategies import json_values
 from syncline_protocol import commands, documents, native
 from syncline_protocol.errors import Refusal
-from syncline_protocol.item_keys import index_key
-from syncline_protocol.item_types import LIST_ITEMS, MAP_ITEMS
-from syncline_protocol.items import (
+from syncline_protocol.item_commands import (
     ABSENT,
     BatchItems,
-    Change,
-    ChangeKind,
     GetItem,
     GetItems,
-    Item,
     ItemOperation,
     ItemQuery,
-    ItemsChanged,
-    ItemsReset,
     OpenCollection,
     Part,
     PatchItem,
     Verb,
     WriteItem,
 )
+from syncline_protocol.item_keys import index_key
+from syncline_protocol.item_types import LIST_ITEMS, MAP_ITEMS
+from syncline_protocol.items import Change, ChangeKind, Item, ItemsChanged, ItemsReset
 from syncline_protocol.native import decoder
 from syncline_protocol.objects import LIST, MAP, STREAM, ExpiryChanged, Removed
 from syncline_protocol.streams import Message, Missed, Publish

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from syncline_protocol.items import ItemsReset, Part
+from syncline_protocol.item_commands import Part
+from syncline_protocol.items import ItemsReset
 from syncline_protocol.streams import Message, Missed
 
 COMMON: dict[str, Any] = {

@@ -13,8 +13,8 @@ from support.vectors import vectors
 from syncline_protocol import deltas, native
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.item_batch import OPERATIONS_LIMIT
+from syncline_protocol.item_commands import PART_KEYS_LIMIT
 from syncline_protocol.item_parts import PAGE_LIMIT
-from syncline_protocol.items import PART_KEYS_LIMIT
 from syncline_protocol.native import decoder
 from syncline_protocol.native.item_requests import PAGE_SIZE
 

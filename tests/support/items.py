@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from syncline_protocol.items import Item, ItemOperation, ItemQuery, Verb
+from syncline_protocol.item_commands import ItemOperation, ItemQuery, Verb
+from syncline_protocol.items import Item
 from syncline_protocol.objects import ObjectType
 from syncline_server.storage.author import Author
 from syncline_server.storage.items import Items, ItemsWritten

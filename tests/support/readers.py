@@ -15,15 +15,8 @@ from support.store import WAIT_LIMIT
 from syncline_protocol.commands import Command
 from syncline_protocol.deltas import applied
 from syncline_protocol.errors import Refusal
-from syncline_protocol.items import (
-    Change,
-    ChangeKind,
-    ItemQuery,
-    ItemsChanged,
-    ItemsReset,
-    OpenCollection,
-    Part,
-)
+from syncline_protocol.item_commands import ItemQuery, OpenCollection, Part
+from syncline_protocol.items import Change, ChangeKind, ItemsChanged, ItemsReset
 from syncline_protocol.objects import MAP, Event, ExpiryChanged, ObjectType, Removed
 from syncline_server.backend import Backend
 from syncline_server.objects.access import Access

@@ -10,9 +10,7 @@ from syncline_protocol import fields
 from syncline_protocol.commands import Command
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.item_batch import batch_operations
-from syncline_protocol.item_parts import page_size, part_of_ids, part_of_prefix
-from syncline_protocol.item_types import ITEM_TYPES, item_type
-from syncline_protocol.items import (
+from syncline_protocol.item_commands import (
     ABSENT,
     PART_KEYS_LIMIT,
     BatchItems,
@@ -25,6 +23,8 @@ from syncline_protocol.items import (
     Verb,
     WriteItem,
 )
+from syncline_protocol.item_parts import page_size, part_of_ids, part_of_prefix
+from syncline_protocol.item_types import ITEM_TYPES, item_type
 
 from . import object_requests
 from .members import Members

@@ -10,7 +10,8 @@ import orjson
 
 from syncline import ConnectionLost
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.items import ItemQuery, ItemsChanged, ItemsReset
+from syncline_protocol.item_commands import ItemQuery
+from syncline_protocol.items import ItemsChanged, ItemsReset
 from syncline_protocol.objects import SYSTEM, Event, ExpiryChanged, Removed, type_of_sid
 from syncline_protocol.streams import Message
 from syncline_server.config.settings import Settings

@@ -8,8 +8,8 @@ from typing import Any
 
 from syncline_protocol import fields
 from syncline_protocol.item_batch import batch_operations
+from syncline_protocol.item_commands import ItemOperation
 from syncline_protocol.item_types import ItemType
-from syncline_protocol.items import ItemOperation
 
 from .values import by_name
 

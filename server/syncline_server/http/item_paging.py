@@ -12,9 +12,10 @@ import orjson
 
 from syncline_protocol import fields
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.item_commands import PART_KEYS_LIMIT, ItemQuery, Part
 from syncline_protocol.item_parts import part_of_ids
 from syncline_protocol.item_types import ItemType
-from syncline_protocol.items import PART_KEYS_LIMIT, Item, ItemQuery, Part
+from syncline_protocol.items import Item
 from syncline_protocol.objects import Header
 from syncline_protocol.sids import is_sid_of
 from syncline_server.storage.paging import invalid_token

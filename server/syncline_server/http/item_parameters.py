@@ -8,8 +8,8 @@ from typing import Any
 
 from syncline_protocol import fields
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.item_commands import ItemOperation, Verb
 from syncline_protocol.item_types import ItemType
-from syncline_protocol.items import ItemOperation, Verb
 
 from .values import by_name, json_object
 

@@ -7,13 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.items import (
+from syncline_protocol.item_commands import (
     BatchItems,
-    Change,
-    ChangeKind,
     GetItem,
     GetItems,
-    Item,
     ItemOperation,
     ItemQuery,
     Part,
@@ -21,6 +18,7 @@ from syncline_protocol.items import (
     Verb,
     WriteItem,
 )
+from syncline_protocol.items import Change, ChangeKind, Item
 from syncline_protocol.objects import Header, ObjectType
 from syncline_server.storage.author import Author
 from syncline_server.storage.item_refusals import (

@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING
 
 from syncline_protocol import revisions
 from syncline_protocol.commands import Open
-from syncline_protocol.items import (
-    Change,
-    ChangeKind,
-    Item,
-    ItemsChanged,
-    OpenCollection,
-    Part,
-)
+from syncline_protocol.item_commands import OpenCollection, Part
+from syncline_protocol.items import Change, ChangeKind, Item, ItemsChanged
 from syncline_protocol.objects import Header
 from syncline_server.observability.metrics import Limit
 from syncline_server.storage.items import ItemPage, Replay

@@ -31,7 +31,7 @@ from collections.abc import Hashable
 from types import TracebackType
 from typing import Protocol, Self, TypeVar, cast
 
-from syncline_protocol.items import ABSENT
+from syncline_protocol.item_commands import ABSENT
 from syncline_protocol.objects import Event
 from syncline_server.observability.metrics import Limit
 

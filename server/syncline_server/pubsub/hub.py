@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from syncline_protocol.items import Part
+from syncline_protocol.item_commands import Part
 from syncline_protocol.objects import Event, Header, ObjectType, Removed
 from syncline_server.observability.metrics import Meters
 from syncline_server.storage.keys import channel, sid_of_channel

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from syncline_protocol.items import Part
+from syncline_protocol.item_commands import Part
 
 if TYPE_CHECKING:
     from .topic import Subscriber

@@ -13,7 +13,7 @@ from websockets.frames import CloseCode
 
 from syncline_protocol.commands import Command
 from syncline_protocol.errors import Refusal
-from syncline_protocol.items import GetItems, OpenCollection
+from syncline_protocol.item_commands import GetItems, OpenCollection
 from syncline_protocol.objects import Event
 from syncline_server.auth.authenticator import revoked
 from syncline_server.backend import Backend

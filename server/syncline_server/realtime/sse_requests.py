@@ -7,9 +7,9 @@ from starlette.requests import Request
 from syncline_protocol import fields
 from syncline_protocol.commands import Mode, Open
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.item_commands import ItemQuery, OpenCollection, Part
 from syncline_protocol.item_parts import page_size, part_of_ids, part_of_prefix
 from syncline_protocol.item_types import ItemType, item_type
-from syncline_protocol.items import ItemQuery, OpenCollection, Part
 from syncline_protocol.objects import ObjectType
 from syncline_server.http import urlencoded
 from syncline_server.http.item_paging import QUERY_FIELDS

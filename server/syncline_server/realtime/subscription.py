@@ -45,7 +45,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from syncline_protocol.items import Part
+from syncline_protocol.item_commands import Part
 from syncline_server.pubsub.topic import Topic
 from syncline_server.storage.items import Replay
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from syncline_protocol.items import Part
+from syncline_protocol.item_commands import Part
 from syncline_protocol.objects import SYSTEM, Event, Header, Removed, type_of_sid
 from syncline_server.objects.access import Access
 from syncline_server.pubsub.cork import Corked

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from syncline_protocol.errors import Code, Refusal, codes_of
 from syncline_protocol.fields import show
+from syncline_protocol.item_commands import ABSENT, ItemOperation, PatchItem, Verb, WriteItem
 from syncline_protocol.item_keys import index_of
-from syncline_protocol.items import ABSENT, Item, ItemOperation, PatchItem, Verb, WriteItem
+from syncline_protocol.items import Item
 from syncline_protocol.objects import LIST, Header, ObjectType
 
 from .records import unpack_record

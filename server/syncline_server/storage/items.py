@@ -10,8 +10,9 @@ from typing import Any
 import orjson
 
 from syncline_protocol.errors import Code, Refusal, codes_of
+from syncline_protocol.item_commands import ItemOperation, ItemQuery
 from syncline_protocol.item_keys import INDEX_DIGITS
-from syncline_protocol.items import Change, ChangeKind, Item, ItemOperation, ItemQuery
+from syncline_protocol.items import Change, ChangeKind, Item
 from syncline_protocol.objects import LIST, SYSTEM, Header, ObjectType
 from syncline_server.config.settings import Settings
 

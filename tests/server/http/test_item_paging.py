@@ -9,9 +9,10 @@ import orjson
 import pytest
 
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.item_commands import ItemQuery
 from syncline_protocol.item_keys import index_key
 from syncline_protocol.item_types import LIST_ITEMS, MAP_ITEMS, ItemType
-from syncline_protocol.items import Item, ItemQuery
+from syncline_protocol.items import Item
 from syncline_protocol.objects import Header
 from syncline_server.http import urlencoded
 from syncline_server.http.item_paging import ItemCursor, ItemPageReply, ItemPageRequest

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from syncline_protocol.errors import Code, Refusal
+from syncline_protocol.item_commands import ItemOperation, Verb
 from syncline_protocol.item_types import LIST_ITEMS, MAP_ITEMS, ItemType
-from syncline_protocol.items import ItemOperation, Verb
 from syncline_server.http.item_parameters import ItemParameters
 
 LIMIT = 400

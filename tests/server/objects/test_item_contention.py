@@ -10,16 +10,8 @@ import pytest
 from support.backend import make_backend
 from support.store import WAIT_LIMIT
 from syncline_protocol.commands import Command
-from syncline_protocol.items import (
-    ABSENT,
-    BatchItems,
-    Change,
-    ChangeKind,
-    ItemOperation,
-    ItemsChanged,
-    Verb,
-    WriteItem,
-)
+from syncline_protocol.item_commands import ABSENT, BatchItems, ItemOperation, Verb, WriteItem
+from syncline_protocol.items import Change, ChangeKind, ItemsChanged
 from syncline_protocol.objects import MAP
 from syncline_server.backend import Backend
 from syncline_server.config.settings import Settings

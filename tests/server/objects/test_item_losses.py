@@ -14,7 +14,8 @@ from support.backend import make_backend
 from support.data_snapshot import DataSnapshot
 from support.items import Collection, make
 from support.store import Inbox, Store, eventually
-from syncline_protocol.items import ItemsChanged, ItemsReset, Verb
+from syncline_protocol.item_commands import Verb
+from syncline_protocol.items import ItemsChanged, ItemsReset
 from syncline_protocol.objects import MAP, Event
 from syncline_protocol.revisions import PER_MS
 from syncline_server.backend import Backend

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from support.store import Inbox
-from syncline_protocol.items import Part
+from syncline_protocol.item_commands import Part
 from syncline_server.pubsub.parts import Parts
 
 

@@ -15,15 +15,15 @@ from support.readers import PAGE, Reader, Replica, stored
 from support.store import Elapse, eventually
 from syncline_protocol.commands import Get, SetTtl
 from syncline_protocol.errors import Code
-from syncline_protocol.items import (
+from syncline_protocol.item_commands import (
     ItemOperation,
     ItemQuery,
-    ItemsChanged,
     OpenCollection,
     Part,
     Verb,
     WriteItem,
 )
+from syncline_protocol.items import ItemsChanged
 from syncline_protocol.objects import MAP, Event, ExpiryChanged, Removed
 from syncline_server.backend import Backend
 from syncline_server.config.settings import Settings

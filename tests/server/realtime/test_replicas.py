@@ -13,14 +13,8 @@ from support.items import Collection, make
 from support.readers import Reader, Replica, marks_of, stored
 from support.store import eventually
 from syncline_protocol.commands import Command, Get
-from syncline_protocol.items import (
-    BatchItems,
-    ItemOperation,
-    ItemsChanged,
-    Part,
-    Verb,
-    WriteItem,
-)
+from syncline_protocol.item_commands import BatchItems, ItemOperation, Part, Verb, WriteItem
+from syncline_protocol.items import ItemsChanged
 from syncline_protocol.objects import MAP
 from syncline_server.backend import Backend
 from syncline_server.config.settings import Settings

@@ -6,7 +6,7 @@ import pytest
 
 from support.store import Publications, refused
 from syncline_protocol.errors import Code
-from syncline_protocol.items import ItemOperation, Verb
+from syncline_protocol.item_commands import ItemOperation, Verb
 from syncline_protocol.objects import LIST, MAP, STREAM, ObjectType
 from syncline_server.config.settings import Settings
 from syncline_server.storage.author import Author

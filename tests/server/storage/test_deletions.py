@@ -11,7 +11,7 @@ import pytest
 
 from support.items import ALICE, make
 from support.store import Publications, Service, eventually
-from syncline_protocol.items import Verb
+from syncline_protocol.item_commands import Verb
 from syncline_protocol.objects import LIST, MAP, STREAM, TYPES, Removed
 from syncline_protocol.sids import BUCKETS
 from syncline_server.storage import deletions as storage_deletions

@@ -9,7 +9,8 @@ import pytest
 
 from support.items import ALICE, Collection, make
 from support.store import WAIT_LIMIT, Elapse, Publications, Store
-from syncline_protocol.items import ChangeKind, ItemOperation, ItemsChanged, Verb
+from syncline_protocol.item_commands import ItemOperation, Verb
+from syncline_protocol.items import ChangeKind, ItemsChanged
 from syncline_protocol.objects import LIST, MAP, Removed
 from syncline_server.storage import expiry, keys
 from syncline_server.storage.expiry import Sweeper

@@ -10,8 +10,9 @@ import pytest
 from support.items import ALICE, Collection, make
 from support.store import LOST, OPS, Line, Publications, aged, refused
 from syncline_protocol.errors import Code
+from syncline_protocol.item_commands import ABSENT, ItemOperation, Verb
 from syncline_protocol.item_keys import index_of
-from syncline_protocol.items import ABSENT, ChangeKind, ItemOperation, Verb
+from syncline_protocol.items import ChangeKind
 from syncline_protocol.objects import LIST, MAP, STREAM
 from syncline_server.config.settings import Settings
 from syncline_server.storage.items import Items, ItemsWritten

@@ -8,16 +8,9 @@ import pytest
 from support.items import ALICE, Collection, make
 from support.store import Elapse, Publications, Store, refused
 from syncline_protocol.errors import Code
+from syncline_protocol.item_commands import ABSENT, ItemOperation, ItemQuery, Verb
 from syncline_protocol.item_keys import index_key, index_of
-from syncline_protocol.items import (
-    ABSENT,
-    ChangeKind,
-    Item,
-    ItemOperation,
-    ItemQuery,
-    ItemsChanged,
-    Verb,
-)
+from syncline_protocol.items import ChangeKind, Item, ItemsChanged
 from syncline_protocol.objects import LIST, MAP, Removed
 from syncline_protocol.sids import BUCKETS, bucket_of_name, make_sid
 from syncline_server.config.settings import Settings

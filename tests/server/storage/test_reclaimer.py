@@ -12,7 +12,7 @@ import pytest
 from support.items import ALICE, Collection, make
 from support.server import StartServer
 from support.store import WAIT_LIMIT, Elapse, Store
-from syncline_protocol.items import ItemOperation, Verb
+from syncline_protocol.item_commands import ItemOperation, Verb
 from syncline_protocol.objects import LIST, MAP, ObjectType
 from syncline_protocol.sids import make_sid
 from syncline_server.observability.metrics import Meters

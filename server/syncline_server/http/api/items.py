@@ -12,16 +12,16 @@ from starlette.responses import Response
 
 from syncline_protocol.errors import Code, Refusal
 from syncline_protocol.fields import show
-from syncline_protocol.item_types import ItemType, item_type
-from syncline_protocol.items import (
+from syncline_protocol.item_commands import (
     ABSENT,
     BatchItems,
-    ChangeKind,
     ItemOperation,
     PatchItem,
     Verb,
     WriteItem,
 )
+from syncline_protocol.item_types import ItemType, item_type
+from syncline_protocol.items import ChangeKind
 from syncline_server.backend import Backend
 from syncline_server.http import urls
 from syncline_server.http.body import read_members, read_parameters, read_patch

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from syncline_protocol.item_batch import OPERATIONS_LIMIT, values_of
+from syncline_protocol.item_commands import Verb
 from syncline_protocol.item_types import ItemType
-from syncline_protocol.items import ChangeKind, Verb
+from syncline_protocol.items import ChangeKind
 
 from .objects import ACTORS_AND_DATES, schema_name
 from .parts import (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from syncline_protocol.item_commands import PART_KEYS_LIMIT, Verb
 from syncline_protocol.item_keys import INDEX_LIMIT, KEY_LENGTH
 from syncline_protocol.item_types import ITEM_TYPES, ItemType
-from syncline_protocol.items import PART_KEYS_LIMIT, Verb
 from syncline_server.config.settings import Settings
 from syncline_server.http.body import PATCH_TYPES
 

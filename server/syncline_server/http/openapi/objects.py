@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from syncline_protocol.item_commands import PART_KEYS_LIMIT
 from syncline_protocol.item_keys import KEY_LENGTH
 from syncline_protocol.item_types import item_type
-from syncline_protocol.items import PART_KEYS_LIMIT
 from syncline_protocol.objects import DOCUMENT, ObjectType
 from syncline_server.http.object_forms import ObjectForm
 

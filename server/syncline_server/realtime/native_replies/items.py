@@ -7,16 +7,9 @@ from typing import Any
 from syncline_protocol import native
 from syncline_protocol.commands import Command, Open
 from syncline_protocol.errors import Refusal
+from syncline_protocol.item_commands import BatchItems, GetItem, GetItems, PatchItem, WriteItem
 from syncline_protocol.item_types import ItemType, item_type
-from syncline_protocol.items import (
-    BatchItems,
-    Change,
-    ChangeKind,
-    GetItem,
-    GetItems,
-    PatchItem,
-    WriteItem,
-)
+from syncline_protocol.items import Change, ChangeKind
 from syncline_server.objects.items import ItemWritten
 from syncline_server.objects.replays import replayed
 from syncline_server.realtime.results import Opened

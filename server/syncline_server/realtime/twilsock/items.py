@@ -9,18 +9,17 @@ from starlette.datastructures import Headers
 
 from syncline_protocol.dates import format_milliseconds
 from syncline_protocol.errors import Code, Refusal
-from syncline_protocol.item_types import item_type
-from syncline_protocol.items import (
+from syncline_protocol.item_commands import (
     ABSENT,
-    ChangeKind,
     GetItem,
     GetItems,
-    Item,
     ItemOperation,
     ItemQuery,
     Verb,
     WriteItem,
 )
+from syncline_protocol.item_types import item_type
+from syncline_protocol.items import ChangeKind, Item
 from syncline_protocol.objects import Header
 from syncline_server.http import urlencoded, urls
 from syncline_server.http.item_paging import ItemPageReply, ItemPageRequest

@@ -10,7 +10,7 @@ from typing import Any
 from syncline_protocol.commands import Command, Mode, Open, Unsubscribe
 from syncline_protocol.errors import Code, Refusal, codes_of
 from syncline_protocol.fields import show
-from syncline_protocol.items import OpenCollection
+from syncline_protocol.item_commands import OpenCollection
 from syncline_protocol.objects import DOCUMENT, TYPES, ObjectType, type_of_sid
 from syncline_protocol.sids import is_sid_of
 from syncline_server.http.errors import error_body

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from syncline_protocol.documents import Updated
-from syncline_protocol.items import Change, ChangeKind, Item, ItemsChanged, Verb, WriteItem
+from syncline_protocol.item_commands import Verb, WriteItem
+from syncline_protocol.items import Change, ChangeKind, Item, ItemsChanged
 from syncline_protocol.objects import MAP, Event, Header
 from syncline_protocol.streams import Message
 from syncline_server.objects.items import ItemWritten
