@@ -130,8 +130,9 @@ async def _expire(backend: Backend, made: list[Collection]) -> None:
 async def test_large_maps_of_all_shards_are_freed(backend: Backend, cluster: Cluster) -> None:
     """Those that the index names, and one that a crash kept off it, which an inspection finds."""
     service_sid = f"IS{secrets.token_hex(16)}"
-    made = [await make(backend.objects, backend.items, service_sid, MAP) for _ in range(6)]
-    assert len({cluster.master_of(each.at.tag).port for each in made}) > 1
+    made: list[Collection] = []
+    while len(made) < 6 or len({cluster.master_of(each.at.tag).port for each in made}) == 1:
+        made.append(await make(backend.objects, backend.items, service_sid, MAP))
     for each in made:
         for start in range(0, 300, 100):
             names = [f"{n}" for n in range(start, start + 100)]
@@ -141,7 +142,9 @@ async def test_large_maps_of_all_shards_are_freed(backend: Backend, cluster: Clu
             await each.items.write(each.at, writes, ALICE)
         await backend.objects.remove(each.at, ALICE)
     execute, tags = backend.redis.execute, [each.at.tag for each in made]
-    assert all([await execute("SCARD", keys.garbage(tag)) == 3 for tag in tags])
+    # Two of them may share a bucket.
+    for tag in tags:
+        assert await execute("SCARD", keys.garbage(tag)) == 3 * tags.count(tag)
     while await execute("SCARD", keys.GARBAGE) < len(set(tags)):
         await asyncio.sleep(0.02)
     await execute("SREM", keys.GARBAGE, tags[0][1:-1])

@@ -63,8 +63,9 @@ class TestTraffic:
         refused = "syncline_refused_requests_total"
         assert after.value(refused, wire="native", code="54300") == 1
         assert after.value(refused, wire="native", code="54103") == 1
-        # Each open asks the script too that makes the document; so does the refused write.
-        assert counted(before, after, "syncline_commit_seconds_count") == 7
+        # An open asks the script that makes the document, unless this server has just seen it; and
+        # so does the refused write.
+        assert 6 <= counted(before, after, "syncline_commit_seconds_count") <= 7
         assert counted(before, after, "syncline_commit_seconds_sum") > 0
         assert counted(before, after, "syncline_fan_out_seconds_count") == 3
 
