@@ -21,11 +21,7 @@ from support.browser_fixtures import EXPECT_TIMEOUT
 from support.proxy import Proxy
 from support.server import RunningServer
 
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="session"),
-    # The first test also packs, installs and builds, which takes processor time.
-    pytest.mark.timeout(300),
-]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 FRAMEWORKS = ["react", "vue", "svelte"]
 
