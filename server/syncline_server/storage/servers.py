@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -21,6 +22,10 @@ logger = logging.getLogger("syncline.servers")
 
 INTERVAL = 5.0
 """Seconds between two signs of life."""
+
+READING_INTERVAL = 60.0
+"""Seconds between two reads of all processes where nobody asks for them. Each process reads them
+all, so that what Redis does for this grows with their square."""
 
 SILENCE_MS = 15_000
 """Milliseconds without a sign of life after which a process counts as replaced, if another one has
@@ -58,6 +63,7 @@ class ServerRegistry:
         self.own = own
         self._redis = redis
         self._others: list[Member] | None = None
+        self._read_at = float("-inf")  # `time.monotonic`
         self._beat = PeriodicTask(self._register, INTERVAL, name="the registry", logger=logger)
 
     def start(self) -> None:
@@ -72,7 +78,8 @@ class ServerRegistry:
 
     @property
     def last_others(self) -> list[Member] | None:
-        """The processes of other servers as they were last read; None if they never were."""
+        """The processes of other servers as they were last read, within `READING_INTERVAL` while
+        Redis answers; None if they never were."""
         return self._others
 
     async def others(self) -> list[Member]:
@@ -85,13 +92,15 @@ class ServerRegistry:
         if gone:
             await self._redis.execute("HDEL", keys.SERVERS, *gone)
         self._others = [each for each in kept if each.server != self.own.server]
+        self._read_at = time.monotonic()
         return self._others
 
     async def _register(self) -> None:
         now = self._redis.now_ms(keys.SERVERS)
         record = orjson.dumps({**asdict(self.own), "seen": now})
         await self._redis.execute("HSET", keys.SERVERS, self.own.process, record)
-        await self.others()
+        if time.monotonic() - self._read_at >= READING_INTERVAL:
+            await self.others()
 
 
 def _read(stored: list[bytes]) -> Iterable[tuple[Member, int]]:
