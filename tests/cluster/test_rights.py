@@ -12,9 +12,7 @@ from support.cluster import Cluster
 from support.limits import WAIT_LIMIT
 from support.privileges import documented_rules
 from support.server import RunningServer
-from support.servers import close_connection, until_listed
-from support.socket import native_socket
-from syncline_protocol.native import Close
+from support.servers import use_another_server
 
 
 async def test_the_documented_rights_are_enough_on_a_cluster(
@@ -39,22 +37,17 @@ async def test_the_documented_rights_are_enough_on_a_cluster(
                     async for event in events:
                         if event.data == {"n": 1}:
                             break
-            await _use_another_server(tmp_path / "second", server, "--redis-url", url)
+            await _with_another_server(tmp_path / "second", server, "--redis-url", url)
             ready = await asyncio.to_thread(httpx2.get, f"{server.url}/readyz")
             assert ready.status_code == 200, ready.text
     for node in cluster.nodes:
         assert await node.ask("ACL", "LOG") == []
 
 
-async def _use_another_server(data_dir: Path, first: RunningServer, *options: str) -> None:
-    """List and close a connection of another server with the same rights."""
+async def _with_another_server(data_dir: Path, first: RunningServer, *options: str) -> None:
+    """Start another server with the same rights, and use it."""
     second = await asyncio.to_thread(
         RunningServer, data_dir, *options, "--server-name=second", environ=first.account_environ
     )
     with second:
-        async with native_socket(second, second.token("carol")) as socket:
-            listing = await until_listed(first, lambda each: each["connections"], Identity="carol")
-            [connection] = listing["connections"]
-            assert connection["server"] == "second"
-            await close_connection(first, connection["id"])
-            assert (await socket.closed())[0] == Close.GOING_AWAY
+        await use_another_server(first, second)

@@ -9,11 +9,9 @@ import httpx2
 import syncline
 from support.privileges import documented_rules
 from support.server import RunningServer, StartServer
-from support.servers import close_connection, until_listed
-from support.socket import native_socket
+from support.servers import use_another_server
 from support.store import WAIT_LIMIT, Store
 from support.stream import stream_at
-from syncline_protocol.native import Close
 from syncline_server.storage.redis.connection import Connection
 
 PREFIX = "limited:"
@@ -66,7 +64,7 @@ async def test_the_documented_rights_are_all_that_a_server_needs(
         assert (await http.delete(f"/v1/Keys/{key}")).status_code == 204
         assert (await http.delete(service)).status_code == 204
         assert (await http.get("/readyz")).status_code == 200
-    await _use_another_server(fresh_server, server, url)
+    await _with_another_server(fresh_server, server, url)
     await asyncio.to_thread(server.stop)
     log = await admin.execute("ACL", "LOG")
     assert log == []
@@ -75,16 +73,11 @@ async def test_the_documented_rights_are_all_that_a_server_needs(
     await admin.execute("ACL", "DELUSER", "limited")
 
 
-async def _use_another_server(start: StartServer, first: RunningServer, url: str) -> None:
-    """List and close a connection of another server with the same rights."""
+async def _with_another_server(start: StartServer, first: RunningServer, url: str) -> None:
+    """Start another server with the same rights, and use it."""
     options = ("--redis-url", url, "--redis-prefix", PREFIX, "--server-name=second")
     second = await asyncio.to_thread(start, *options, environ=first.account_environ)
-    async with native_socket(second, second.token("carol")) as socket:
-        listing = await until_listed(first, lambda each: each["connections"], Identity="carol")
-        [connection] = listing["connections"]
-        assert connection["server"] == "second"
-        await close_connection(first, connection["id"])
-        assert (await socket.closed())[0] == Close.GOING_AWAY
+    await use_another_server(first, second)
     await asyncio.to_thread(second.stop)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from support.store import WAIT_LIMIT
+from support.store import WAIT_LIMIT, eventually
 from syncline_protocol.commands import Create, Mode, Open, Remove, SetTtl
 from syncline_protocol.documents import Document, Patch, Set
 from syncline_server.auth.authenticator import Authenticator
@@ -24,7 +26,7 @@ from syncline_server.storage.redis.client import Redis
 from syncline_server.storage.results import Written
 from syncline_server.storage.services import Services
 
-__all__ = ["Caller", "make_backend"]
+__all__ = ["Caller", "make_backend", "running_backend"]
 
 OPERATION_MEMORY = 120
 """Seconds for which operation ids are kept."""
@@ -47,6 +49,17 @@ def make_backend(redis: Redis, settings: Settings | None = None) -> Backend:
         listing=Listing(redis, objects, settings.max_lists),
         hub=hub,
     )
+
+
+@asynccontextmanager
+async def running_backend(redis: Redis, settings: Settings | None = None) -> AsyncIterator[Backend]:
+    """As `make_backend`, with a hub that is live while the context lasts."""
+    backend = make_backend(redis, settings)
+    backend.hub.start()
+    # Before: a feed that connects later reports a gap, and a comparison changes who delivers what.
+    await eventually(lambda: backend.hub.live)
+    yield backend
+    await backend.hub.stop()
 
 
 class Caller:

@@ -8,10 +8,19 @@ from typing import Any
 
 import httpx2
 
+from syncline_protocol.native import Close
+
 from .limits import WAIT_LIMIT
 from .server import RunningServer
+from .socket import native_socket
 
-__all__ = ["Listing", "close_connection", "list_connections", "until_listed"]
+__all__ = [
+    "Listing",
+    "close_connection",
+    "list_connections",
+    "until_listed",
+    "use_another_server",
+]
 
 Listing = dict[str, Any]
 
@@ -39,3 +48,13 @@ async def close_connection(server: RunningServer, id_: str) -> httpx2.Response:
     """The reply of a server to the request to close a connection."""
     async with httpx2.AsyncClient(auth=server.basic, timeout=WAIT_LIMIT) as http:
         return await http.delete(f"{server.url}/v1/Connections/{id_}")
+
+
+async def use_another_server(first: RunningServer, second: RunningServer) -> None:
+    """List and close, by `first`, a connection of `second`, whose name is "second"."""
+    async with native_socket(second, second.token("carol")) as socket:
+        listing = await until_listed(first, lambda each: each["connections"], Identity="carol")
+        [connection] = listing["connections"]
+        assert connection["server"] == "second"
+        await close_connection(first, connection["id"])
+        assert (await socket.closed())[0] == Close.GOING_AWAY

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from support.backend import make_backend
+from support.backend import running_backend
 from support.store import WAIT_LIMIT, eventually
 from syncline_protocol import objects
 from syncline_protocol.commands import Command, Create, Get, Open, Remove, Unsubscribe, Write
@@ -192,11 +192,8 @@ async def backend(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setitem(objects._BY_PREFIX, COUNTER.prefix, COUNTER)
     rows = {**registry._OPERATIONS, COUNTER: Counters}
     monkeypatch.setattr(registry, "_OPERATIONS", rows)
-    backend = make_backend(redis, Settings(turn_timeout=WAIT_LIMIT))
-    backend.hub.start()
-    await eventually(lambda: backend.hub.live)
-    yield backend
-    await backend.hub.stop()
+    async with running_backend(redis, Settings(turn_timeout=WAIT_LIMIT)) as backend:
+        yield backend
 
 
 class Connected:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from support.api import unique
-from support.backend import Caller, make_backend
+from support.backend import Caller, running_backend
 from support.limits import WAIT_LIMIT
 from support.store import eventually
 from syncline_protocol.commands import Mode, Open, Remove
@@ -33,11 +33,8 @@ LIMIT = 3
 
 @pytest.fixture
 async def backend(redis: Redis) -> AsyncIterator[Backend]:
-    backend = make_backend(redis, Settings(max_subscriptions=LIMIT))
-    backend.hub.start()
-    await eventually(lambda: backend.hub.live)
-    yield backend
-    await backend.hub.stop()
+    async with running_backend(redis, Settings(max_subscriptions=LIMIT)) as backend:
+        yield backend
 
 
 class Client:
@@ -223,6 +220,12 @@ class Delayed:
         self.was_read = asyncio.Event()
         monkeypatch.setattr(backend.objects, "read", self._read)
 
+    async def open_all(self, clients: list[Client], sid: str) -> None:
+        """Let the clients open an object; return when it was read."""
+        for client in clients:
+            client.open(sid)
+        await self.was_read.wait()
+
     async def _read(self, *given: object) -> object:
         state = await self.read(*given)  # type: ignore[arg-type]
         if self.was_read.is_set():
@@ -241,9 +244,7 @@ async def test_a_change_during_the_read_reaches_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     delayed = Delayed(backend, monkeypatch)
-    for client in clients[1:]:
-        client.open(opened.sid)
-    await delayed.was_read.wait()
+    await delayed.open_all(clients[1:], opened.sid)
     written = await caller.set(Set(opened.sid, b'{"a":1}'))
     await eventually(lambda: clients[0].received)
     delayed.go_on.set()
@@ -259,9 +260,7 @@ async def test_a_removal_during_the_read_is_told_to_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     delayed = Delayed(backend, monkeypatch)
-    for client in clients[1:]:
-        client.open(opened.sid)
-    await delayed.was_read.wait()
+    await delayed.open_all(clients[1:], opened.sid)
     await caller.remove(Remove(opened.sid))
     await eventually(lambda: clients[0].received)
     assert isinstance(clients[0].received[0], Removed)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.backend import make_backend
+from support.backend import running_backend
 from support.readers import Reader
 from support.store import Store, eventually
 from syncline_protocol.commands import Mode, Open, Remove, SetTtl
@@ -30,11 +30,8 @@ Connect = Callable[..., Reader]
 
 @pytest.fixture
 async def backend(redis: Redis) -> AsyncIterator[Backend]:
-    backend = make_backend(redis, Settings(waiting_messages=WAITING))
-    backend.hub.start()
-    await eventually(lambda: backend.hub.live)
-    yield backend
-    await backend.hub.stop()
+    async with running_backend(redis, Settings(waiting_messages=WAITING)) as backend:
+        yield backend
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from support.api import unique
-from support.backend import Caller, make_backend
+from support.backend import Caller, running_backend
 from support.limits import WAIT_LIMIT
 from support.store import Store, eventually
 from syncline_protocol.commands import Command, Get, Open, Remove, SetTtl, Unsubscribe
@@ -45,12 +45,8 @@ WAIT = WAIT_LIMIT
 
 @pytest.fixture
 async def backend(redis: Redis) -> AsyncIterator[Backend]:
-    backend = make_backend(redis, Settings(max_subscriptions=LIMIT))
-    backend.hub.start()
-    # Before: a feed that connects later reports a gap, and a comparison changes who delivers what.
-    await eventually(lambda: backend.hub.live)
-    yield backend
-    await backend.hub.stop()
+    async with running_backend(redis, Settings(max_subscriptions=LIMIT)) as backend:
+        yield backend
 
 
 class Client:
